@@ -30,12 +30,14 @@ _SUFFIXES = {each.name.lower(): each.written[0] for each in WRITTEN}
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A finished picture, the request that made it, and its file, if any. `problem` says why it could not be written:
-    then it is in memory only, or newer than its file."""
+    then it is in memory only, or newer than its file. One that `is_earlier` was read from its file, which an earlier
+    session wrote: it is no part of the present work, so projects and kept work leave it out."""
 
     picture: Picture
     request: GenerationRequest
     saved_to: Path | None = None
     problem: SdxlDesktopError | None = None
+    is_earlier: bool = False
 
     def image(self) -> Image.Image:
         """The picture, RGB, 8 bits [H, W, 3]."""

@@ -4,17 +4,19 @@ at. Everything is read off the main thread."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from sdxl_desktop.bridge.background import BackgroundRunner
+from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.history.entries import ChangeKind, DayCount, HistoryChange, HistoryEntry, HistoryFilter
+
+if TYPE_CHECKING:
+    from sdxl_desktop.history.store import History
 
 BATCH = 128
 """Entries that are read at once."""
@@ -22,16 +24,6 @@ MAX_ENTRIES = 32 * BATCH
 """Entries that are kept in memory; the ids of all others are."""
 _REFRESH_DELAY_MS = 150
 """Changes within this time are read together."""
-
-
-class EntrySource(Protocol):
-    """What the list reads from the history; see `history.store.History`. Called on other threads."""
-
-    def ids(self, wanted: HistoryFilter = ...) -> Sequence[int]: ...
-
-    def days(self, wanted: HistoryFilter = ...) -> Sequence[DayCount]: ...
-
-    def entries(self, ids: Sequence[int]) -> Sequence[HistoryEntry]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +43,9 @@ class EntryList(QObject):
     entries_loaded = Signal()
     failed = Signal(object)
 
-    def __init__(self, source: EntrySource, background: BackgroundRunner, parent: QObject | None = None) -> None:
+    def __init__(self, history: HistoryThread, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._source, self._background = source, background
+        self._history = history
         self._filter = HistoryFilter()
         self._listing = _Listing((), ())
         self._numbers: dict[int, int] = {}
@@ -64,8 +56,11 @@ class EntryList(QObject):
         self._is_reading_entries = False
         self._unknown: set[int] = set()
         """Listed entries that could not be read: they are gone, and the list is about to be read again."""
+        self._changed: set[int] = set()
+        """Entries that have changed since they were read; they are shown as they were until they are read again."""
         self._refresh_timer = QTimer(self, singleShot=True, interval=_REFRESH_DELAY_MS)
         self._refresh_timer.timeout.connect(self.refresh)
+        history.changed.connect(self._handle_change)
 
     @property
     def filter(self) -> HistoryFilter:
@@ -107,26 +102,19 @@ class EntryList(QObject):
         """Read the list anew."""
         self._refresh_timer.stop()
         self._reading += 1
-        reading, wanted, source = self._reading, self._filter, self._source
-
-        def read() -> _Listing:
-            return _read_listing(source, wanted)
+        reading, wanted = self._reading, self._filter
 
         def take(listing: _Listing) -> None:
             if reading == self._reading:
                 self._set_listing(listing)
 
-        self._background.read(read, take, self.failed.emit, owner=self)
+        self._history.read(lambda history: _read_listing(history, wanted), take, self.failed.emit, owner=self)
 
-    def handle_change(self, change: HistoryChange) -> None:
-        """Follow a change of the history; on the main thread."""
-        if change.kind is ChangeKind.RESET:
-            self._entries.clear()
-        elif change.kind is not ChangeKind.ADDED:
-            for entry_id in change.ids:
-                self._entries.pop(entry_id, None)
+    def _handle_change(self, change: HistoryChange) -> None:
+        self._changed |= set(self._entries) if change.kind is ChangeKind.RESET else set(change.ids)
         if self._is_listed:
             self._refresh_timer.start()
+            self._read_entries()
 
     def _set_listing(self, listing: _Listing) -> None:
         self._listing = listing
@@ -148,7 +136,7 @@ class EntryList(QObject):
         if not lacking:
             return
         self._is_reading_entries = True
-        source = self._source
+        self._changed.difference_update(lacking)
 
         def take(entries: Sequence[HistoryEntry]) -> None:
             self._is_reading_entries = False
@@ -156,8 +144,8 @@ class EntryList(QObject):
                 self._entries[entry.id] = entry
                 self._entries.move_to_end(entry.id)
             while len(self._entries) > MAX_ENTRIES:
-                self._entries.popitem(last=False)
-            gone = {entry_id for entry_id in lacking if entry_id not in self._entries}
+                self._changed.discard(self._entries.popitem(last=False)[0])
+            gone = set(lacking).difference(entry.id for entry in entries)
             if gone:
                 self._unknown |= gone
                 self._refresh_timer.start()
@@ -169,12 +157,13 @@ class EntryList(QObject):
             self._unknown.update(lacking)
             self.failed.emit(error)
 
-        self._background.read(lambda: source.entries(lacking), take, fail, owner=self)
+        self._history.read(lambda history: history.entries(lacking), take, fail, owner=self)
 
     def _lacking(self) -> tuple[int, ...]:
         """Return the next ids to read."""
         ids = self._listing.ids[self._wanted.start : self._wanted.stop]
-        lacking = (one for one in ids if one not in self._entries and one not in self._unknown)
+        read = (one for one in ids if one not in self._unknown)
+        lacking = (one for one in read if one not in self._entries or one in self._changed)
         return tuple(islice(lacking, BATCH))
 
     def close(self) -> None:
@@ -184,10 +173,10 @@ class EntryList(QObject):
         self._wanted = range(0)
 
 
-def _read_listing(source: EntrySource, wanted: HistoryFilter) -> _Listing:
+def _read_listing(history: History, wanted: HistoryFilter) -> _Listing:
     """Return ids and days that belong together, although the history may change between two queries."""
     for _ in range(3):
-        listing = _Listing(tuple(source.ids(wanted)), tuple(source.days(wanted)))
+        listing = _Listing(history.ids(wanted), history.days(wanted))
         if len(listing.ids) == sum(day.count for day in listing.days):
             return listing
     newest = listing.ids
@@ -201,26 +190,3 @@ def _read_listing(source: EntrySource, wanted: HistoryFilter) -> _Listing:
         days[-1] = DayCount(days[-1].day, days[-1].count + left)
     return _Listing(newest if days else (), tuple(day for day in days if day.count))
 
-
-Subscribe = Callable[[Callable[[HistoryChange], None]], Callable[[], None]]
-"""`History.subscribe`: calls the listener after every change, on any thread, until the returned function is called."""
-
-
-class HistoryChanges(QObject):
-    """Brings the history's changes to the main thread: emits `changed` with a HistoryChange."""
-
-    changed = Signal(object)
-
-    def __init__(self, subscribe: Subscribe, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._unsubscribe: Callable[[], None] | None = subscribe(self._tell)
-
-    def _tell(self, change: HistoryChange) -> None:
-        with suppress(RuntimeError):  # this object is destroyed, and its receivers with it
-            self.changed.emit(change)
-
-    def close(self) -> None:
-        """Stop listening. Safe to call twice."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None

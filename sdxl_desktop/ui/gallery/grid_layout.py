@@ -84,7 +84,7 @@ class GridLayout:
 
     def visible(self, top: int, bottom: int) -> range:
         """Return the pictures of all rows that intersect the band from `top` to `bottom`."""
-        found = self.numbers_in(QRect(0, top, max(self.width, MARGIN + self.side), bottom - top))
+        found = self.numbers_in(QRect(0, top, max(self.width, MARGIN + self.side), bottom - top + 1))
         return range(found[0], found[-1] + 1) if found else range(0)
 
     def headings(self, top: int, bottom: int) -> Iterator[tuple[Group, QRect]]:
