@@ -60,7 +60,7 @@ class ParametersPanel(QWidget):
         self._show()
 
     def _lay_out(self) -> None:
-        self.setObjectName("desk")
+        self.setObjectName("parametersPanel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(336)
         self.setMaximumWidth(560)

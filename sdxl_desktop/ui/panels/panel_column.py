@@ -70,7 +70,7 @@ class PanelColumn(QScrollArea):
 
     def _lay_out(self) -> None:
         content = QWidget()
-        content.setObjectName("deskContent")
+        content.setObjectName("panelContent")
         panels = column(
             column(self.checkpoint, self.few_step_note, spacing=4),
             self.prompts,
