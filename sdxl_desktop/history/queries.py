@@ -93,7 +93,7 @@ def count_rows(wanted: HistoryFilter) -> Select[Any]:
     return select(func.count(literal_column("*"))).select_from(picture).where(*conditions(wanted))
 
 
-def entries_of(connection: Connection, rows: Iterable[Row[Any]]) -> tuple[HistoryEntry, ...]:
+def entries_of(connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]]) -> tuple[HistoryEntry, ...]:
     """Return the entries of `rows` of `entry_rows`, with their tags."""
     rows = list(rows)
     tags = tags_of(connection, [row.id for row in rows])
@@ -121,7 +121,7 @@ def batches(ids: list[int], size: int = 500) -> Iterable[list[int]]:
         yield ids[start : start + size]
 
 
-def _entry(row: Row[Any], tags: tuple[str, ...]) -> HistoryEntry:
+def _entry(row: Row[*tuple[Any, ...]], tags: tuple[str, ...]) -> HistoryEntry:
     return HistoryEntry(
         id=row.id,
         file=text_to_path(row.file),

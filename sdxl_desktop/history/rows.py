@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from sdxl_desktop.core.path_text import path_to_text
+from sdxl_desktop.core.events import Timings
+from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.untrusted_text import replace_unencodable
 from sdxl_desktop.history.entries import NewPicture, Parent
 from sdxl_desktop.history.file_identity import FileStamp
@@ -39,12 +42,13 @@ def insert_picture(connection: Connection, new: NewPicture, file: IndexedFile, c
 
 
 def update_picture(connection: Connection, entry: int, new: NewPicture, file: IndexedFile) -> None:
-    """Complete an entry of the same content by what `new` knows; its time and marks stay."""
+    """Complete an entry of the same picture by what `new` knows; its time and marks stay."""
     values = _picture_values(new, file, datetime.now())
     for kept in ("day", "created"):
         del values[kept]
     connection.execute(update(picture).where(picture.c.id == entry).values(**values, missing=False))
-    connection.execute(update(details).where(details.c.picture_id == entry).values(_details_values(new, file)))
+    about = {key: value for key, value in _details_values(new, file).items() if value not in ("", "{}", None)}
+    connection.execute(update(details).where(details.c.picture_id == entry).values(about))
     insert_parents(connection, entry, new.parents)
 
 
@@ -98,12 +102,37 @@ def _details_values(new: NewPicture, file: IndexedFile) -> dict[str, Any]:
 
 def set_values(connection: Connection, ids: Sequence[int], **values: object) -> tuple[int, ...]:
     """Set columns of the entries `ids` and return the IDs of those that exist."""
-    changed: list[int] = []
-    for some in batches(list(ids)):
-        there = connection.scalars(select(picture.c.id).where(picture.c.id.in_(some))).all()
-        connection.execute(update(picture).where(picture.c.id.in_(there)).values(**values))
-        changed += there
-    return tuple(changed)
+    there = existing(connection, ids)
+    for some in batches(there):
+        connection.execute(update(picture).where(picture.c.id.in_(some)).values(**values))
+    return tuple(there)
+
+
+def existing(connection: Connection, ids: Iterable[int]) -> list[int]:
+    """Return those of `ids` that are entries, also forgotten ones."""
+    there: list[int] = []
+    for some in batches(list(dict.fromkeys(ids))):
+        there += connection.scalars(select(picture.c.id).where(picture.c.id.in_(some)))
+    return there
+
+
+def set_run(connection: Connection, entry: int, timings: Timings, devices: Mapping[str, str]) -> None:
+    """Set the timings and devices of an entry."""
+    values = {"timings": msgspec.json.encode(timings).decode(), "devices": msgspec.json.encode(dict(devices)).decode()}
+    connection.execute(update(details).where(details.c.picture_id == entry).values(**values))
+
+
+def restore_entry(connection: Connection, entry: int, file: Path | None) -> bool:
+    """Take back a forgotten entry, with another `file` if given; return whether it could be."""
+    query = select(picture.c.file).where(picture.c.id == entry, picture.c.forgotten.is_not(None))
+    name = connection.scalar(query)
+    if name is None:
+        return False
+    name = name if file is None else path_to_text(file)
+    if connection.scalar(select(picture.c.id).where(picture.c.file == name, picture.c.forgotten.is_(None))) is not None:
+        return False
+    set_values(connection, [entry], forgotten=None, file=name, missing=not os.path.exists(text_to_path(name)))
+    return True
 
 
 def add_tag(connection: Connection, ids: Sequence[int], name: str) -> None:
@@ -134,3 +163,19 @@ def remove_entries(connection: Connection, ids: Sequence[int]) -> None:
     for some in batches(list(ids)):
         connection.execute(delete(picture).where(picture.c.id.in_(some)))
     remove_unused_tags(connection)
+
+
+def update_file(
+    connection: Connection, entry: int, file: Path, stamp: FileStamp, *, content: str | None = None
+) -> None:
+    """Set where the picture of an entry is now, which is there, and its content if that changed."""
+    values: dict[str, Any] = {
+        "file": path_to_text(file),
+        "file_bytes": stamp.bytes,
+        "file_mtime": stamp.mtime,
+        "file_inode": stamp.inode,
+        "missing": False,
+    }
+    if content is not None:
+        values["content"] = content
+    connection.execute(update(picture).where(picture.c.id == entry).values(**values))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
-from sqlalchemy import Connection, Row, func, literal_column, select
+from sqlalchemy import Connection, Row, delete, select, text
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Timings
@@ -22,56 +21,52 @@ from sdxl_desktop.core.private_files import create_private, make_private_folder
 from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.untrusted_text import display_text, replace_unencodable
 from sdxl_desktop.history.connections import BUSY_TIMEOUT_S, Connections
-from sdxl_desktop.history.entries import (
-    MAX_RATING,
-    MAX_TAG,
-    ChangeKind,
-    CheckpointCount,
-    DayCount,
-    HistoryChange,
-    HistoryDetails,
-    HistoryEntry,
-    HistoryFilter,
-    NewPicture,
-    Parent,
-    ParentRole,
-    TagCount,
-)
-from sdxl_desktop.history.errors import HistoryBusyError, history_errors, is_damage
-from sdxl_desktop.history.file_identity import content_hash, stamp_of
+from sdxl_desktop.history.entries import MAX_RATING, MAX_TAG, ChangeKind, HistoryChange, NewPicture
+from sdxl_desktop.history.errors import HistoryBusyError, HistoryDamagedError, history_errors, is_damage
+from sdxl_desktop.history.folder_files import never_cancel
 from sdxl_desktop.history.migration import found_revision, set_aside, upgrade
-from sdxl_desktop.history.queries import NEWEST_FIRST, conditions, count_rows, entries_of, entry_rows, microseconds_of
+from sdxl_desktop.history.notes import NotesFile, notes_of
+from sdxl_desktop.history.picture_reading import indexed_file
+from sdxl_desktop.history.queries import microseconds_of
+from sdxl_desktop.history.reading import HistoryReader
 from sdxl_desktop.history.rows import (
-    IndexedFile,
     add_tag,
+    existing,
     insert_picture,
     remove_entries,
     remove_tag,
+    remove_unused_tags,
+    restore_entry,
+    set_run,
     set_values,
     update_picture,
 )
-from sdxl_desktop.history.schema import details, parent, picture, picture_tag, tag
-from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record, read_record
+from sdxl_desktop.history.scanning import FolderScan, ScanReport, forget_others
+from sdxl_desktop.history.schema import picture
 
 Subscriber = Callable[[HistoryChange], object]
-ALL = HistoryFilter()
+NOTES_NAME = "history-notes.jsonl"
+_KEEP_FORGOTTEN_DAYS = 30
+"""How long a deleted picture can be restored with its marks."""
 
 
-class History:
+class History(HistoryReader):
     """The index of the finished pictures in one database. Every method may be called from any thread; reading works
     beside writing, and beside other processes. All methods raise HistoryError if the database fails."""
 
     def __init__(self, file: Path, connections: Connections, *, damaged: Path | None = None) -> None:
+        super().__init__(connections)
         self.file = file
         self.damaged = damaged
-        """The damaged database that was set aside by `open`, if any; `rebuild` restores what it indexed."""
-        self._connections = connections
+        """The damaged database that was set aside by `open`, if any; `scan` finds its pictures again."""
+        self._notes = NotesFile(file.with_name(NOTES_NAME))
         self._subscribers: list[Subscriber] = []
         self._subscribing = threading.Lock()
 
     @classmethod
-    def open(cls, database: Path) -> History:
-        """Open the database, which is created if missing, migrated if older, and set aside if damaged.
+    def open(cls, database: Path, *, thorough: bool = False) -> History:
+        """Open the database, which is created if missing, migrated if older, and set aside if damaged. `thorough`
+        searches it for damage first, which reads all of it.
 
         Raises HistoryNewerError for one of a newer version, which is not touched, and HistoryError if it cannot be
         opened or written to.
@@ -80,7 +75,7 @@ class History:
             make_private_folder(database.parent)
             try:
                 with FileLock(f"{database}.lock", timeout=BUSY_TIMEOUT_S, mode=0o600):
-                    return cls._open_locked(database)
+                    return cls._open_locked(database, thorough)
             except LockTimeout as problem:
                 raise HistoryBusyError(
                     "The history could not be opened.",
@@ -89,145 +84,59 @@ class History:
                 ) from problem
 
     @classmethod
-    def _open_locked(cls, database: Path) -> History:
+    def _open_locked(cls, database: Path, thorough: bool) -> History:
         try:
-            return cls(database, _connect(database))
+            return cls(database, _connect(database, thorough))
         except Exception as problem:
-            cause = problem if isinstance(problem, sqlite3.Error) else problem.__cause__
-            if cause is None or not is_damage(cause):
+            if not isinstance(problem, HistoryDamagedError) and not is_damage(problem):
                 raise
         damaged = set_aside(database)
         return cls(database, _connect(database), damaged=damaged)
 
+    def check(self) -> None:
+        """Search the whole database for damage; raises HistoryDamagedError."""
+        with self._connections.read() as connection:
+            _check(connection)
+
     def close(self) -> None:
         """Close the database. Safe to call twice."""
         self._connections.close()
-
-    # reading
-
-    def count(self, wanted: HistoryFilter = ALL) -> int:
-        """Return the number of entries."""
-        with self._connections.read() as connection:
-            return int(connection.scalar(count_rows(wanted)) or 0)
-
-    def page(self, wanted: HistoryFilter = ALL, offset: int = 0, limit: int = 100) -> tuple[HistoryEntry, ...]:
-        """Return entries, newest first, from `offset` on, at most `limit`."""
-        query = entry_rows().where(*conditions(wanted)).order_by(*NEWEST_FIRST).limit(limit).offset(offset)
-        with self._connections.read() as connection:
-            return entries_of(connection, connection.execute(query))
-
-    def ids(self, wanted: HistoryFilter = ALL) -> tuple[int, ...]:
-        """Return the IDs of all entries, newest first, in the order of `page`."""
-        query = select(picture.c.id).where(*conditions(wanted)).order_by(*NEWEST_FIRST)
-        with self._connections.read() as connection:
-            return tuple(connection.scalars(query))
-
-    def entries(self, ids: Sequence[int]) -> tuple[HistoryEntry, ...]:
-        """Return the entries with these IDs, in their order, without those that do not exist (any more)."""
-        with self._connections.read() as connection:
-            rows = connection.execute(entry_rows().where(picture.c.forgotten.is_(None), picture.c.id.in_(list(ids))))
-            found = {entry.id: entry for entry in entries_of(connection, rows)}
-        return tuple(found[each] for each in ids if each in found)
-
-    def entry_of_file(self, file: Path) -> HistoryEntry | None:
-        """Return the entry of a picture file."""
-        with self._connections.read() as connection:
-            rows = connection.execute(
-                entry_rows().where(picture.c.forgotten.is_(None), picture.c.file == path_to_text(file))
-            )
-            return next(iter(entries_of(connection, rows)), None)
-
-    def days(self, wanted: HistoryFilter = ALL) -> tuple[DayCount, ...]:
-        """Return how many entries each day has, newest first; in sum the entries of `page`, in their order."""
-        counted = func.count(literal_column("*"))
-        query = select(picture.c.day, counted).where(*conditions(wanted)).group_by(picture.c.day)
-        with self._connections.read() as connection:
-            rows = connection.execute(query.order_by(picture.c.day.desc()))
-            return tuple(DayCount(date.fromisoformat(day), number) for day, number in rows)
-
-    def details(self, entry: int) -> HistoryDetails | None:
-        """Return everything about an entry; None if there is none (any more)."""
-        with self._connections.read() as connection:
-            rows = connection.execute(entry_rows().where(picture.c.id == entry, picture.c.forgotten.is_(None)))
-            found = next(iter(entries_of(connection, rows)), None)
-            if found is None:
-                return None
-            about = connection.execute(select(details).where(details.c.picture_id == entry)).one()
-            size = connection.scalar(select(picture.c.file_bytes).where(picture.c.id == entry)) or 0
-            parents = _parents(connection, entry)
-        return HistoryDetails(
-            entry=found,
-            record=_decoded(about.record),
-            timings=None if about.timings is None else msgspec.json.decode(about.timings, type=Timings),
-            devices=msgspec.json.decode(about.devices, type=dict[str, str]),
-            version=about.version,
-            parents=parents,
-            file_bytes=size,
-        )
-
-    def children(self, entry: int) -> tuple[HistoryEntry, ...]:
-        """Return the entries that were made from this one, newest first."""
-        with self._connections.read() as connection:
-            own = connection.execute(
-                select(details.c.pixels_digest, details.c.latents_digest).where(details.c.picture_id == entry)
-            ).one_or_none()
-            digests = [] if own is None else [each for each in own if each]
-            made = select(parent.c.picture_id).where(parent.c.digest.in_(digests))
-            query = entry_rows().where(picture.c.forgotten.is_(None), picture.c.id.in_(made)).order_by(*NEWEST_FIRST)
-            return entries_of(connection, connection.execute(query))
-
-    def tags(self) -> tuple[TagCount, ...]:
-        """Return the tags that entries have, sorted by name."""
-        query = (
-            select(tag.c.name, func.count(literal_column("*")))
-            .join_from(tag, picture_tag)
-            .join(picture)
-            .where(picture.c.forgotten.is_(None))
-            .group_by(tag.c.id)
-            .order_by(tag.c.name)
-        )
-        with self._connections.read() as connection:
-            return tuple(TagCount(name, number) for name, number in connection.execute(query))
-
-    def checkpoints(self) -> tuple[CheckpointCount, ...]:
-        """Return the checkpoints that entries were made by, the most used first."""
-        counted = func.count(literal_column("*")).label("number")
-        query = (
-            select(picture.c.checkpoint_title, picture.c.checkpoint_id, counted)
-            .where(picture.c.forgotten.is_(None), picture.c.checkpoint_title != "")
-            .group_by(picture.c.checkpoint_title, picture.c.checkpoint_id)
-            .order_by(counted.desc(), picture.c.checkpoint_title)
-        )
-        with self._connections.read() as connection:
-            return tuple(CheckpointCount(*row) for row in connection.execute(query))
 
     # writing
 
     def add(self, new: NewPicture) -> int:
         """Index a finished picture, whose file is written, and return the ID of its entry.
 
-        A file that is indexed already keeps its entry if its content is the same; else a new entry replaces it.
+        A file that is indexed already keeps its entry if it is the same picture (perhaps blended or encoded anew); a
+        new entry replaces that of another picture.
         """
         with history_errors(self.file):
             indexed = indexed_file(new.file)
-            created = new.created or datetime.fromtimestamp(indexed.stamp.mtime / 1e9, UTC)
-        with self._connections.write() as connection:
+        created = new.created or datetime.fromtimestamp(indexed.stamp.mtime // 1000 / 1e6, UTC)
+        replaced: tuple[int, ...] = ()
+        with self._changing(ChangeKind.ADDED) as (connection, ids):
             known = connection.execute(
-                select(picture.c.id, picture.c.content).where(
+                select(picture.c.id, picture.c.content, picture.c.seed, picture.c.prompt).where(
                     picture.c.forgotten.is_(None), picture.c.file == path_to_text(new.file)
                 )
             ).one_or_none()
-            if known is not None and known.content == indexed.content:
+            if known is not None and (known.content == indexed.content or _is_same_drawing(known, new)):
                 update_picture(connection, known.id, new, indexed)
-                change = HistoryChange(ChangeKind.CHANGED, (known.id,))
+                ids.append(known.id)
             else:
                 if known is not None:
-                    remove_entries(connection, [known.id])
-                change = HistoryChange(ChangeKind.ADDED, (insert_picture(connection, new, indexed, created),))
-        if known is not None and change.kind is ChangeKind.ADDED:
-            self._tell(HistoryChange(ChangeKind.REMOVED, (known.id,)))
-        self._tell(change)
-        return change.ids[0]
+                    replaced = (known.id,)
+                    remove_entries(connection, replaced)
+                ids.append(insert_picture(connection, new, indexed, created))
+        self._tell(HistoryChange(ChangeKind.REMOVED, replaced))
+        return ids[0]
+
+    def set_run(self, ids: Iterable[int], timings: Timings, devices: Mapping[str, str]) -> None:
+        """Set what is known only when the run of these pictures has finished."""
+        with self._changing() as (connection, changed):
+            for entry in ids:
+                set_run(connection, entry, timings, devices)
+                changed.append(entry)
 
     def set_rating(self, ids: Iterable[int], rating: int) -> None:
         """Rate entries, 0 (none) to 5. Raises RequestError for another rating."""
@@ -241,41 +150,104 @@ class History:
     def add_tag(self, ids: Iterable[int], name: str) -> None:
         """Tag entries. Upper and lower case are the same tag. Raises RequestError for an unusable name."""
         clean = _clean_tag(name)
-        with self._connections.write() as connection:
-            changed = set_values(connection, tuple(ids), forgotten=picture.c.forgotten)
+        with self._changing() as (connection, changed):
+            changed += existing(connection, ids)
             add_tag(connection, changed, clean)
-        self._tell(HistoryChange(ChangeKind.CHANGED, changed))
 
     def remove_tag(self, ids: Iterable[int], name: str) -> None:
         """Remove a tag from entries."""
-        changed = tuple(ids)
-        with self._connections.write() as connection:
+        with self._changing() as (connection, changed):
+            changed += existing(connection, ids)
             remove_tag(connection, changed, " ".join(replace_unencodable(name).split()))
-        self._tell(HistoryChange(ChangeKind.CHANGED, changed))
 
     def forget(self, ids: Iterable[int]) -> None:
-        """Remove entries from the history; `restore` undoes it. Their files stay: whoever deletes them does so before,
-        so that a crash between leaves entries that are missing, not files that come back."""
+        """Remove entries from the history; `restore` undoes it within 30 days. Their files stay: whoever deletes them
+        does so before, so that a crash between leaves entries that are missing, not files that nothing lists."""
         self._set(ids, ChangeKind.REMOVED, forgotten=microseconds_of(datetime.now(UTC)))
 
-    def restore(self, ids: Iterable[int]) -> None:
-        """Undo `forget`, with ratings, stars and tags. Entries whose file name another picture has now stay away."""
-        restored: list[int] = []
-        with self._connections.write() as connection:
+    def restore(self, ids: Iterable[int], files: Mapping[int, Path] | None = None) -> tuple[int, ...]:
+        """Undo `forget`, with ratings, stars and tags; return the restored IDs. `files` says where files are now, if
+        they got other names. Entries whose file name another picture has now stay away."""
+        with self._changing(ChangeKind.ADDED) as (connection, restored):
             for entry in ids:
-                name = connection.scalar(
-                    select(picture.c.file).where(picture.c.id == entry, picture.c.forgotten.is_not(None))
-                )
-                taken = select(picture.c.id).where(picture.c.file == name, picture.c.forgotten.is_(None))
-                if name is not None and connection.scalar(taken) is None:
-                    set_values(connection, (entry,), forgotten=None)
+                if restore_entry(connection, entry, (files or {}).get(entry)):
                     restored.append(entry)
-        self._tell(HistoryChange(ChangeKind.ADDED, tuple(restored)))
+        return tuple(restored)
 
     def _set(self, ids: Iterable[int], kind: ChangeKind = ChangeKind.CHANGED, **values: object) -> None:
+        with self._changing(kind) as (connection, changed):
+            changed += set_values(connection, tuple(ids), **values)
+
+    @contextmanager
+    def _changing(self, kind: ChangeKind = ChangeKind.CHANGED) -> Iterator[tuple[Connection, list[int]]]:
+        """A transaction with the list of the entries that it changes, which are noted and told afterwards."""
+        changed: list[int] = []
         with self._connections.write() as connection:
-            changed = set_values(connection, tuple(ids), **values)
-        self._tell(HistoryChange(kind, changed))
+            yield connection, changed
+            notes = notes_of(connection, changed)
+        self._notes.append(notes)
+        self._tell(HistoryChange(kind, tuple(changed)))
+
+    # files
+
+    def scan(
+        self,
+        folder: Path,
+        check: Callable[[], None] = never_cancel,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> ScanReport:
+        """Bring the history in line with the files: index pictures that are new in `folder` and below, and notice those
+        that were moved, renamed, edited, deleted, or are back. `check` may raise to cancel; `progress` gets how many of
+        how many new files are read."""
+        scan = FolderScan(self._connections, folder, self._notes.load, check, progress)
+        try:
+            scan.run()
+        finally:
+            self._note_scan(scan.report)
+        return scan.report
+
+    def _note_scan(self, report: ScanReport) -> None:
+        changed = (*report.added, *report.changed, *report.removed)
+        if changed:
+            with self._connections.read() as connection:
+                self._notes.append(notes_of(connection, changed))
+        self._tell(HistoryChange(ChangeKind.REMOVED, tuple(report.removed)))
+        self._tell(HistoryChange(ChangeKind.CHANGED, report.changed))
+        self._tell(HistoryChange(ChangeKind.ADDED, tuple(report.added)))
+
+    def tidy(self) -> None:
+        """Remove what is left of pictures that were deleted long ago, and outdated notes."""
+        before = microseconds_of(datetime.now(UTC) - timedelta(days=_KEEP_FORGOTTEN_DAYS))
+        with self._connections.write() as connection:
+            connection.execute(delete(picture).where(picture.c.forgotten < before, picture.c.missing.is_(True)))
+            remove_unused_tags(connection)
+        self._notes.compact()
+
+    def rebuild(
+        self,
+        folder: Path,
+        check: Callable[[], None] = never_cancel,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> ScanReport:
+        """Make the index again from the files in `folder` and below, and those elsewhere that the history knew. Marks,
+        timings and devices are taken from the notes. Entries whose files are missing are left out until they are back.
+        """
+        with suppress(HistoryDamagedError), self._connections.read() as connection:
+            known = notes_of(connection)
+            with history_errors(self._notes.file):
+                self._notes.save(known)
+        notes = self._notes.load()
+        with self._connections.write() as connection:
+            connection.execute(delete(picture))
+            remove_unused_tags(connection)
+            forget_others(connection)
+        elsewhere = [path for note in notes.values() if (path := note.path) is not None]
+        scan = FolderScan(self._connections, folder, lambda: notes, check, progress, elsewhere)
+        try:
+            scan.run()
+        finally:
+            self._tell(HistoryChange(ChangeKind.RESET))
+        return scan.report
 
     # changes
 
@@ -299,13 +271,16 @@ class History:
             each(change)
 
 
-def _connect(database: Path) -> Connections:
+def _connect(database: Path, thorough: bool = False) -> Connections:
     """Return the connections to the database at the present schema."""
     revision = found_revision(database)
     if not database.exists():
         create_private(database)
     connections = Connections(database)
     try:
+        if thorough:
+            with connections.read() as connection:
+                _check(connection)
         with connections.write() as connection:
             upgrade(connection, revision)
     except BaseException:
@@ -314,45 +289,16 @@ def _connect(database: Path) -> Connections:
     return connections
 
 
-def indexed_file(file: Path) -> IndexedFile:
-    """Return the present state of a picture file. Raises OSError."""
-    stamp = stamp_of(file.stat())
-    try:
-        has_record = read_record(file) is not None
-    except Exception:  # a record that cannot be read is none
-        has_record = False
-    return IndexedFile(stamp, content_hash(file), has_record)
+def _check(connection: Connection) -> None:
+    found = connection.scalar(text("PRAGMA quick_check(1)"))
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
 
 
-def _parents(connection: Connection, entry: int) -> tuple[Parent, ...]:
-    rows = connection.execute(select(parent).where(parent.c.picture_id == entry).order_by(parent.c.role)).all()
-    return tuple(
-        Parent(ParentRole(row.role), row.digest, row.name, _entry_with_content(connection, row))
-        for row in rows
-        if row.role in set(ParentRole)
-    )
-
-
-def _entry_with_content(connection: Connection, row: Row[Any]) -> int | None:
-    """Return the newest entry whose content is that of a parent."""
-    where = details.c.latents_digest if row.role == ParentRole.LATENTS else details.c.pixels_digest
-    query = (
-        select(picture.c.id)
-        .join(details)
-        .where(where == row.digest, picture.c.forgotten.is_(None))
-        .order_by(*NEWEST_FIRST)
-        .limit(1)
-    )
-    return connection.scalar(query)
-
-
-def _decoded(record: str | None) -> PictureRecord | None:
-    if record is None:
-        return None
-    try:
-        return decode_record(record)
-    except Exception:  # a record of another version, or a damaged one
-        return None
+def _is_same_drawing(known: Row[*tuple[Any, ...]], new: NewPicture) -> bool:
+    """Whether the entry `known` is of the same drawing: a result may be blended again in its file."""
+    record = new.record
+    return record is not None and (known.seed, known.prompt) == (record.seed, record.request.prompts.prompt)
 
 
 def _clean_tag(name: str) -> str:

@@ -17,6 +17,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import Result, save_as, suggested_name
 
@@ -24,8 +25,6 @@ DRAFT_COUNTS = (4, 9)
 """Numbers of drafts that fill a grid."""
 FINISHING_STRENGTH = 0.6
 """The img2img strength of finishing: enough to regenerate every detail on the draft's composition."""
-DRAFTS_FOLDER = "drafts"
-"""Subfolder of the pictures folder for finished drafts, so that the pictures made from them can be repeated."""
 MAX_DRAFTS = 36
 _MIN_STEPS = 8
 _STEP_FRACTION = 0.4

@@ -29,6 +29,7 @@ from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.run_log import format_error, format_request, prompts_extra
 from sdxl_desktop.session.blend_history import BlendHistory
 from sdxl_desktop.session.compositing import BlendSettings, same_drawing
+from sdxl_desktop.session.history_recording import ResultRecorder
 from sdxl_desktop.session.result_files import PictureStore, Result, SavedElsewhereError, save_as
 
 _log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class GenerationSession:
     store: PictureStore
     changed: Callable[[], None] = lambda: None
     run_in_background: RunInBackground | None = None
+    recorder: ResultRecorder | None = None
     run: CurrentRun | None = None
     error: SdxlDesktopError | None = None
     message: str = ""
@@ -183,6 +185,8 @@ class GenerationSession:
                 devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)
                 self.finished = event
+                if self.recorder is not None:
+                    self.recorder.run_finished(self.run.request, event)
                 self._finish_run("")
             case RunCancelled():
                 _log.info("Run cancelled")
@@ -243,6 +247,8 @@ class GenerationSession:
             return
         elif outcome.problem is not None:  # the result stays in the window, unsaved
             self.error = outcome.problem
+        if outcome.problem is None:
+            self._record(outcome)
         for row, result in enumerate(self.results):
             if same_drawing(result, outcome):
                 self.results[row] = replace(result, saved_to=outcome.saved_to, problem=outcome.problem)
@@ -252,6 +258,10 @@ class GenerationSession:
             if same_drawing(left.result, outcome):
                 kept = replace(left.result, saved_to=outcome.saved_to, problem=outcome.problem)
                 self.discarded[place] = replace(left, result=kept)
+
+    def _record(self, result: Result) -> None:
+        if self.recorder is not None and result.saved_to is not None:
+            self.recorder.result_saved(result)
 
     @property
     def unsaved_results(self) -> tuple[Result, ...]:
@@ -350,7 +360,10 @@ class GenerationSession:
             self._save_result(lambda: _save_to(result, path))
 
     def _replace_saved(self, index: int, result: Result) -> Result:
+        is_first_file = self.results[index].saved_to is None
         self.results[index] = result
+        if is_first_file:  # a further copy that a person saves somewhere is not a further picture
+            self._record(result)
         if result.saved_to is not None:
             self.file_written(result.saved_to, result.picture.pixels)
         self.changed()
