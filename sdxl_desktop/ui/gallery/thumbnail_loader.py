@@ -102,6 +102,12 @@ class ThumbnailLoader(QObject):
         if file in self._loading:
             self._stale.add(file)
 
+    def forget_unavailable_file(self, file: Path) -> None:
+        """Ask again for this file if it could not be read."""
+        kept = self._kept.get(file)
+        if kept is not None and isinstance(kept.thumbnail, Unavailable):
+            self._drop(file)
+
     def forget_unavailable(self) -> None:
         """Ask again for the files that could not be read."""
         for file in [file for file, kept in self._kept.items() if isinstance(kept.thumbnail, Unavailable)]:
