@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdxl_desktop.core.errors import OutputError, describe_error
+from sdxl_desktop.core.exclusive_write import first_free_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,9 @@ class TrashedFile:
     original: Path
     trashed: Path | None
 
-    def restore(self) -> None:
-        """Move the file back. Raises OutputError if that is impossible or another file has its name now."""
+    def restore(self) -> Path:
+        """Move the file back and return where it is: under another name if another file has its own now. Raises
+        OutputError if that is impossible."""
         if self.trashed is None:
             raise OutputError(
                 f"{self.original.name} could not be brought back.",
@@ -28,9 +29,8 @@ class TrashedFile:
             )
         try:
             self.original.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(self.original):
-                raise FileExistsError("Another file has this name now")
-            shutil.move(self.trashed, self.original)
+            place = first_free_name(self.original)
+            shutil.move(self.trashed, place)
         except (OSError, shutil.Error) as problem:
             raise OutputError(
                 f"{self.original.name} could not be brought back.",
@@ -38,6 +38,7 @@ class TrashedFile:
                 next_step="Restore it from the trash in the file manager.",
             ) from problem
         self._remove_info()
+        return place
 
     def _remove_info(self) -> None:
         """Remove the note that freedesktop.org's trash keeps about the file."""

@@ -24,6 +24,7 @@ class WindowActions:
     open: Callable[[], object]
     paste: Callable[[], object]
     open_library: Callable[[], object]
+    toggle_gallery: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
     open_log: Callable[[], object]
@@ -117,6 +118,8 @@ def _edit_menu(controller: MainController, importer: ImportController, canvas_ar
 def _view_menu(canvas_area: CanvasArea, window_actions: WindowActions) -> Menu:
     canvas = canvas_area.canvas
     return (
+        MenuEntry("&Gallery", window_actions.toggle_gallery, ("Ctrl+G",), "gallery"),
+        None,
         MenuEntry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
         MenuEntry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
         MenuEntry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),

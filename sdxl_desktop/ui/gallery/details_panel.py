@@ -71,7 +71,7 @@ class DetailsPanel(QWidget):
             self._no_record,
             links,
             self._scroll,
-            margins=(16, 12, 4, 0),
+            margins=(16, 12, 16, 0),
         )
         whole.setStretch(6, 1)
         self.setLayout(whole)
@@ -108,11 +108,11 @@ class DetailsPanel(QWidget):
         self._body = QWidget()
         self._body.setObjectName("deskContent")
         whole = QVBoxLayout(self._body)
-        whole.setContentsMargins(0, 0, 8, 12)
+        whole.setContentsMargins(0, 0, 4, 12)
         whole.setSpacing(8)
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(2)
+        grid.setVerticalSpacing(0)
         grid.setColumnStretch(1, 1)
         for label, text in rows:
             _add_row(grid, label, text, self._copy)
@@ -138,14 +138,12 @@ def _add_row(grid: QGridLayout, label: str, text: str, copy: Callable[[str, str]
     button = IconButton("copy", f"Copy {label}")
     button.setIconSize(QSize(14, 14))
     button.clicked.connect(lambda: copy(label, text))
-    line = grid.rowCount()
-    top = Qt.AlignmentFlag.AlignTop
+    line, centre = grid.rowCount(), Qt.AlignmentFlag.AlignVCenter
+    grid.addWidget(button, line, 2, centre)
     if label in _LONG_LABELS:
-        grid.addWidget(name, line, 0, 1, 2, top)
-        grid.addWidget(button, line, 2, top)
+        grid.addWidget(name, line, 0, 1, 2, centre)
         grid.addWidget(value, line + 1, 0, 1, 3)
         return
     name.setFixedWidth(96)
-    grid.addWidget(name, line, 0, top)
-    grid.addWidget(value, line, 1, top)
-    grid.addWidget(button, line, 2, top)
+    grid.addWidget(name, line, 0, centre)
+    grid.addWidget(value, line, 1, centre)

@@ -21,6 +21,7 @@ class EmptyGallery(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("stage")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._title = PlainTextLabel()
         self._title.setProperty("role", "title")
@@ -36,6 +37,10 @@ class EmptyGallery(QWidget):
         whole.insertStretch(0, 1)
         whole.addStretch(1)
         self.setLayout(whole)
+
+    def take_focus(self) -> None:
+        """Give the focus to the button, or while there is none, to the message."""
+        (self.button if self.button.isVisibleTo(self) else self).setFocus()
 
     def show_reading(self) -> None:
         """Show that the history is being read."""

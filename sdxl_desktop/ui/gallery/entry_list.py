@@ -189,4 +189,3 @@ def _read_listing(history: History, wanted: HistoryFilter) -> _Listing:
     if left and days:
         days[-1] = DayCount(days[-1].day, days[-1].count + left)
     return _Listing(newest if days else (), tuple(day for day in days if day.count))
-

@@ -65,7 +65,9 @@ class FilterBar(QWidget):
         self._today = today
         self.search = QLineEdit(placeholderText="Search prompts", clearButtonEnabled=True)
         self.search.setAccessibleName("Search prompts")
-        self.search.setToolTip('Words of the prompt, or their beginnings; "words in quotes" follow one another (Ctrl+F)')
+        self.search.setToolTip(
+            'Words of the prompt, or their beginnings; "words in quotes" follow one another (Ctrl+F)'
+        )
         self._checkpoint = FilterChoice("Checkpoint", [("Any checkpoint", "")])
         self._kind = FilterChoice("Kind", [("Any kind", ""), *((kind.label, kind) for kind in PictureKind)])
         self._size = FilterChoice("Size", _SIZES)

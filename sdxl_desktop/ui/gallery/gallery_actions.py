@@ -23,6 +23,7 @@ from sdxl_desktop.ui.gallery.record_drawing import RecordDrawing
 from sdxl_desktop.ui.gallery.tag_editor import TagChange
 from sdxl_desktop.ui.notify import Notify
 
+
 class GalleryActions(QObject):
     """Actions on entries; `notify` and `show_error` report. Emits `canvas_wanted` when the canvas shows something
     new, or the panels do."""

@@ -135,8 +135,10 @@ class GalleryPage(QWidget):
         self._focus_grid()
 
     def _focus_grid(self) -> None:
-        target: QWidget = self.grid if self._middle.currentWidget() is self.grid else self.empty.button
-        target.setFocus()
+        if self._middle.currentWidget() is self.grid:
+            self.grid.setFocus()
+        else:
+            self.empty.take_focus()
 
     def _read_known(self) -> None:
         """Read which checkpoints and tags can be filtered by."""
@@ -150,7 +152,7 @@ class GalleryPage(QWidget):
     def _handle_listed(self) -> None:
         count = len(self.entries.ids)
         self.bar.count_label.setText(format_count(count))
-        had_focus = self.grid.hasFocus() or self.empty.button.hasFocus()
+        had_focus = self.grid.hasFocus() or self.empty.hasFocus() or self.empty.button.hasFocus()
         if count:
             self._middle.setCurrentWidget(self.grid)
         else:
@@ -302,4 +304,3 @@ class GalleryPage(QWidget):
         self.selection.close()
         self.thumbnails.close()
         self.toast.dismiss()
-

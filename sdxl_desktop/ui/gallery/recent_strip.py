@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from sdxl_desktop.history.store import History
 
 MAX_BYTES = 96 * 2**20
-"""Maximum bytes of the pixels that are read."""
+"""Bytes of pixels after which no more pictures are read."""
+_BATCH = 4
 
 
 class RecentStrip(QObject):
@@ -32,13 +34,18 @@ class RecentStrip(QObject):
         """Read the pictures in the background and put them into the strip. Without a history it stays as it is."""
         self._context.history.read(_recent_details, self._read, lambda _: None, owner=self)
 
-    def _read(self, newest_first: Sequence[HistoryDetails]) -> None:
+    def _read(self, newest_first: Sequence[HistoryDetails], room: int = MAX_BYTES) -> None:
+        """Read the pictures in batches, so that the newest ones appear at once."""
         known = {result.saved_to for result in self._context.session.results}
         wanted = [details for details in newest_first if details.entry.file not in known]
-        if wanted:
-            self._context.background.read(
-                lambda: _read_results(wanted), self._context.session.add_earlier, lambda _: None, owner=self
-            )
+        if not wanted or room <= 0:
+            return
+
+        def take(results: tuple[Result, ...]) -> None:
+            self._context.session.add_earlier(results)
+            self._read(wanted[_BATCH:], room - sum(result.picture.pixels.nbytes for result in results))
+
+        self._context.background.read(lambda: _read_results(wanted[:_BATCH]), take, lambda _: None, owner=self)
 
 
 def _recent_details(history: History) -> tuple[HistoryDetails, ...]:
@@ -49,16 +56,9 @@ def _recent_details(history: History) -> tuple[HistoryDetails, ...]:
 
 
 def _read_results(newest_first: Sequence[HistoryDetails]) -> tuple[Result, ...]:
-    """Return those that can be read, oldest first, as many as there is room for."""
+    """Return those that can be read, oldest first."""
     found: list[Result] = []
-    room = MAX_BYTES
     for details in newest_first:
-        try:
-            result = replace(result_of(details), is_earlier=True)
-        except PictureError:  # moved, deleted or damaged: the gallery says so
-            continue
-        room -= result.picture.pixels.nbytes
-        if room < 0 and found:
-            break
-        found.append(result)
+        with suppress(PictureError):  # moved, deleted or damaged: the gallery says so
+            found.append(replace(result_of(details), is_earlier=True))
     return tuple(reversed(found))

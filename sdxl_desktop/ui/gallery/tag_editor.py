@@ -96,9 +96,7 @@ class TagEditor(FittedDialog):
         """Return what the person changed; a tag typed but not added yet counts as added."""
         if self.field.text().strip():
             self._add_new()
-        changed = {
-            tag: box.checkState() for tag, box in self._boxes.items() if box.checkState() != self._before[tag]
-        }
+        changed = {tag: box.checkState() for tag, box in self._boxes.items() if box.checkState() != self._before[tag]}
         added = tuple(tag for tag, state in changed.items() if state is Qt.CheckState.Checked)
         removed = tuple(tag for tag, state in changed.items() if state is Qt.CheckState.Unchecked)
         return TagChange(added, removed)

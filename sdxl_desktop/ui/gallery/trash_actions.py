@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtCore import QFile, QObject, Signal
@@ -23,7 +23,8 @@ class _Deletion:
     """What happened to the files of some entries. `removed` are results that left the strip with them."""
 
     ids: list[int] = field(default_factory=list)
-    trashed: list[TrashedFile] = field(default_factory=list)
+    trashed: dict[int, TrashedFile] = field(default_factory=dict)
+    """The files in the trash, by the entry's id."""
     failed: list[str] = field(default_factory=list)
     why: str = ""
     removed: tuple[DiscardedResult, ...] = ()
@@ -58,7 +59,7 @@ class TrashActions(QObject):
             self._show_error(_not_deleted_error(deletion))
         if not deletion.ids:
             return
-        deletion.removed = self._session.remove_files({each.original for each in deletion.trashed})
+        deletion.removed = self._session.remove_files({each.original for each in deletion.trashed.values()})
         self._history.write(
             lambda history: history.forget(deletion.ids),
             lambda _: self._notify(
@@ -71,18 +72,29 @@ class TrashActions(QObject):
     def _bring_back(self, deletion: _Deletion) -> None:
         self._background.write(
             lambda: _restore_files(deletion.trashed),
-            lambda problem: self._restore_entries(deletion, problem),
+            lambda restored: self._restore_entries(deletion, *restored),
             self._show_error,
             owner=self,
         )
 
-    def _restore_entries(self, deletion: _Deletion, problem: SdxlDesktopError | None) -> None:
+    def _restore_entries(
+        self, deletion: _Deletion, places: Mapping[int, Path], problem: SdxlDesktopError | None
+    ) -> None:
+        """Bring back the entries whose files are back, and those that had none."""
         if problem is not None:
             self._show_error(problem)
-        self._session.put_back(deletion.removed)
+        back = {deletion.trashed[entry_id].original: place for entry_id, place in places.items()}
+        self._session.put_back(
+            [
+                replace(each, result=replace(each.result, saved_to=back[each.result.saved_to]))
+                for each in deletion.removed
+                if each.result.saved_to in back
+            ]
+        )
+        ids = [entry_id for entry_id in deletion.ids if entry_id in places or entry_id not in deletion.trashed]
         self._history.write(
-            lambda history: history.restore(deletion.ids),
-            lambda _: self.restored.emit(tuple(deletion.ids)),
+            lambda history: history.restore(ids, places),
+            self.restored.emit,
             self._show_error,
             owner=self,
         )
@@ -98,22 +110,24 @@ def _move_to_trash(files: Sequence[tuple[int, Path]]) -> _Deletion:
         if file.moveToTrash():
             deletion.ids.append(entry_id)
             place = file.fileName()
-            deletion.trashed.append(TrashedFile(path, Path(place) if place and Path(place) != path else None))
+            deletion.trashed[entry_id] = TrashedFile(path, Path(place) if place and Path(place) != path else None)
         else:
             deletion.failed.append(path.name)
             deletion.why = file.errorString()
     return deletion
 
 
-def _restore_files(trashed: Sequence[TrashedFile]) -> SdxlDesktopError | None:
-    """Move the files back; return the first error. One that fails does not keep the others away."""
+def _restore_files(trashed: Mapping[int, TrashedFile]) -> tuple[dict[int, Path], SdxlDesktopError | None]:
+    """Move the files back; return where they are, by id, and the first error. One that fails does not keep the others
+    away."""
+    places: dict[int, Path] = {}
     first: SdxlDesktopError | None = None
-    for each in trashed:
+    for entry_id, each in trashed.items():
         try:
-            each.restore()
+            places[entry_id] = each.restore()
         except OutputError as problem:
             first = first or problem
-    return first
+    return places, first
 
 
 def _not_deleted_error(deletion: _Deletion) -> SdxlDesktopError:
@@ -130,5 +144,5 @@ def _deleted_text(deletion: _Deletion) -> str:
     count, missing = len(deletion.trashed), len(deletion.ids) - len(deletion.trashed)
     if not count:
         return "Taken out of the gallery" if missing == 1 else f"{missing} missing pictures taken out of the gallery"
-    words = f"{deletion.trashed[0].original.name} is" if count == 1 else f"{count} pictures are"
+    words = f"{next(iter(deletion.trashed.values())).original.name} is" if count == 1 else f"{count} pictures are"
     return f"{display_text(words)} in the trash"
