@@ -135,6 +135,7 @@ class HistoryThread(QObject):
     def close(self) -> None:
         """Finish the writing that was asked for and close the history, without waiting for it. Safe to call twice."""
         history, self._history = self._history, None
+        self._waiting.clear()
         self._reader.close()
         if history is not None:
             self._writer.submit(history.close, _nothing, self.task_failed.emit, what=_FAILED)
