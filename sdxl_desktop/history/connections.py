@@ -43,6 +43,15 @@ class Connections:
         with history_errors(self._file), self._readers.begin() as connection:
             yield connection
 
+    def data_version(self) -> int:
+        """Return a number that changes when another process has written to the database."""
+        with self._lock, history_errors(self._file):
+            connection = self._writer.raw_connection()
+            try:
+                return int(connection.cursor().execute("PRAGMA data_version").fetchone()[0])
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Close every connection. Safe to call twice."""
         with self._lock:

@@ -172,6 +172,7 @@ class FolderScan:
 
     def _find_moved(self, lost: list[_Known], fresh: dict[Path, FileStamp]) -> list[tuple[_Known, Path]]:
         """Return the entries whose content is at another path now, with that path, which is removed from `fresh`."""
+        lost = [known for known in lost if known.path not in fresh or self._hash(known.path) != known.row.content]
         moves: list[tuple[_Known, Path]] = []
         by_stamp = {stamp: path for path, stamp in fresh.items() if stamp.inode}
         for known in lost:

@@ -63,6 +63,8 @@ class History(HistoryReader):
         self._subscribers: list[Subscriber] = []
         self._subscribing = threading.Lock()
 
+        self._data_version = connections.data_version()
+
     @classmethod
     def open(cls, database: Path, *, thorough: bool = False) -> History:
         """Open the database, which is created if missing, migrated if older, and set aside if damaged. `thorough`
@@ -71,27 +73,24 @@ class History(HistoryReader):
         Raises HistoryNewerError for one of a newer version, which is not touched, and HistoryError if it cannot be
         opened or written to.
         """
-        with history_errors(database):
-            make_private_folder(database.parent)
-            try:
-                with FileLock(f"{database}.lock", timeout=BUSY_TIMEOUT_S, mode=0o600):
-                    return cls._open_locked(database, thorough)
-            except LockTimeout as problem:
-                raise HistoryBusyError(
-                    "The history could not be opened.",
-                    why="Another program is opening it.",
-                    next_step="Try again in a moment.",
-                ) from problem
+        with _opening(database):
+            connections, damaged = _connect_whole(database, thorough)
+        return cls(database, connections, damaged=damaged)
 
-    @classmethod
-    def _open_locked(cls, database: Path, thorough: bool) -> History:
-        try:
-            return cls(database, _connect(database, thorough))
-        except Exception as problem:
-            if not isinstance(problem, HistoryDamagedError) and not is_damage(problem):
-                raise
-        damaged = set_aside(database)
-        return cls(database, _connect(database), damaged=damaged)
+    def recover(self) -> Path | None:
+        """Set the database aside if it is damaged, go on with an empty one, and return where the damaged one is; None
+        if it is not damaged. `rebuild` restores what it indexed."""
+        with _opening(self.file):
+            self._connections.close()
+            self._connections, damaged = _connect_whole(self.file, thorough=True)
+        self.damaged = damaged or self.damaged
+        self._data_version = self._connections.data_version()
+        return damaged
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has changed the history since the last call, or since it was opened."""
+        before, self._data_version = self._data_version, self._connections.data_version()
+        return before != self._data_version
 
     def check(self) -> None:
         """Search the whole database for damage; raises HistoryDamagedError."""
@@ -271,6 +270,33 @@ class History(HistoryReader):
             each(change)
 
 
+@contextmanager
+def _opening(database: Path) -> Iterator[None]:
+    """A context in which no other process opens the database."""
+    with history_errors(database):
+        make_private_folder(database.parent)
+        try:
+            with FileLock(f"{database}.lock", timeout=BUSY_TIMEOUT_S, mode=0o600):
+                yield
+        except LockTimeout as problem:
+            raise HistoryBusyError(
+                "The history could not be opened.",
+                why="Another program is opening it.",
+                next_step="Try again in a moment.",
+            ) from problem
+
+
+def _connect_whole(database: Path, thorough: bool) -> tuple[Connections, Path | None]:
+    """Return the connections, and where the database was set aside if it was damaged."""
+    try:
+        return _connect(database, thorough), None
+    except Exception as problem:
+        if not isinstance(problem, HistoryDamagedError) and not is_damage(problem):
+            raise
+    damaged = set_aside(database)
+    return _connect(database), damaged
+
+
 def _connect(database: Path, thorough: bool = False) -> Connections:
     """Return the connections to the database at the present schema."""
     revision = found_revision(database)
@@ -283,6 +309,8 @@ def _connect(database: Path, thorough: bool = False) -> Connections:
                 _check(connection)
         with connections.write() as connection:
             upgrade(connection, revision)
+            if thorough:
+                connection.execute(text("INSERT INTO picture_text (picture_text, rank) VALUES ('integrity-check', 1)"))
     except BaseException:
         connections.close()
         raise
