@@ -26,7 +26,6 @@ from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.engine.device_times import read_timings, timings_file
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.drafts import DraftingSession
-from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
@@ -41,6 +40,7 @@ from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
 from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
 from sdxl_desktop.ui.gallery.gallery_controller import GalleryController
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
+from sdxl_desktop.ui.history_controller import HistoryController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
 from sdxl_desktop.ui.log_dialog import LogDialog
@@ -152,6 +152,9 @@ class MainWindow(QMainWindow):
         self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
         self._lay_out()
         self.gallery = GalleryController(self._gallery_context(), self._pages)
+        self._history = HistoryController(
+            context.history, self.session, self.checkpoint_controller.title_of, self.controller.show_error, self
+        )
         self._fill_menus()
         self._restore(settings)
         self._connect()
@@ -223,12 +226,7 @@ class MainWindow(QMainWindow):
         )
 
     def _connect(self) -> None:
-        engine, history = self._context.engine_thread, self._context.history
-        self.session.recorder = HistoryRecorder(
-            lambda task, failed: history.write(task, None, failed),
-            self.controller.show_error,
-            self.checkpoint_controller.title_of,
-        )
+        engine = self._context.engine_thread
         self._context.background.set_failure_handler(self.controller.show_error)
         engine.event_received.connect(self._handle_engine_event)
         engine.warm_up_finished.connect(self._handle_warm_up_finished)
@@ -299,7 +297,7 @@ class MainWindow(QMainWindow):
             self.controller.generate()
         self.checkpoint_controller.start()
         self.library_controller.start()
-        self._context.history.open()
+        self._history.start(self.session.store.folder)
         self.gallery.recent.fill()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
@@ -369,6 +367,7 @@ class MainWindow(QMainWindow):
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()
         self.session.store = self.preferences.picture_store()
+        self._history.set_folder(self.session.store.folder)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
@@ -415,7 +414,7 @@ class MainWindow(QMainWindow):
         self.project_controller.recovery.close()
         self.library_controller.close()
         self.gallery.shut_down()
-        self._context.history.close()
+        self._history.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()
