@@ -196,6 +196,11 @@ class MainWindow(QMainWindow):
         )
 
     @property
+    def history(self) -> HistoryThread:
+        """The access to the history of all pictures."""
+        return self._context.history
+
+    @property
     def theme(self) -> ThemeSwitch:
         """The application's theme switch."""
         return self._context.theme

@@ -106,8 +106,8 @@ class ComparePage(QWidget):
             controls.addWidget(widget)
         bar.setLayout(controls)
         self._grid.setSpacing(4)
-        whole = column(bar, self._grid, spacing=0)
-        whole.setStretch(1, 1)
+        whole = column(bar, spacing=0)
+        whole.addLayout(self._grid, 1)
         self.setLayout(whole)
 
     def _connect(self) -> None:
@@ -116,7 +116,7 @@ class ComparePage(QWidget):
         self._actual_button.clicked.connect(lambda: self._active_view().show_actual_size())
         self._in_button.clicked.connect(lambda: self._active_view().zoom_in())
         self._out_button.clicked.connect(lambda: self._active_view().zoom_out())
-        self._link_switch.toggled.connect(lambda on: on and self._follow(self._active_view()))
+        self._link_switch.toggled.connect(lambda: self._follow(self._active_view()))
 
     def _active_view(self) -> ComparedPicture:
         return next((view for view in self.views if view.hasFocus()), self.views[0])

@@ -48,7 +48,8 @@ def write_numbered_picture(folder: Path, number: int) -> tuple[Path, Picture, Ge
 @pytest.fixture
 def pictures(paths: AppPaths, monkeypatch: pytest.MonkeyPatch, home: Path) -> list[Path]:
     """The files of the pictures in the history, the newest first: four a day, three subjects in turn."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(home / "xdg"))  # the trash
+    (home / "xdg").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "xdg"))  # has the trash
     paths.pictures.mkdir(parents=True)
     history = History.open(paths.history)
     noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.thumbnail_files import ThumbnailFiles
-from sdxl_desktop.ui.gallery.thumbnail_loader import ThumbnailLoader, Unavailable
+from sdxl_desktop.ui.gallery.thumbnail_loader import MAX_BYTES, ThumbnailLoader, Unavailable
 from tests.ui.widget_lookup import rgb
 
 MakeLoader = Callable[..., ThumbnailLoader]
@@ -37,8 +37,8 @@ class GatedFiles(ThumbnailFiles):
 def make_loader(tmp_path: Path, qapp: object) -> Iterator[MakeLoader]:
     made: list[ThumbnailLoader] = []
 
-    def make(kind: type[ThumbnailFiles] = ThumbnailFiles, **options: int) -> ThumbnailLoader:
-        made.append(ThumbnailLoader(kind(tmp_path / "thumbnails"), **options))
+    def make(kind: type[ThumbnailFiles] = ThumbnailFiles, max_bytes: int = MAX_BYTES) -> ThumbnailLoader:
+        made.append(ThumbnailLoader(kind(tmp_path / "thumbnails"), max_bytes=max_bytes))
         return made[-1]
 
     yield make
