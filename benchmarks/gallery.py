@@ -31,8 +31,9 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
 from sdxl_desktop.history.connections import Connections
 from sdxl_desktop.history.entries import NewPicture, PictureKind
+from sdxl_desktop.history.picture_reading import indexed_file
 from sdxl_desktop.history.rows import insert_picture
-from sdxl_desktop.history.store import History, indexed_file
+from sdxl_desktop.history.store import History
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.ui.app import create_application
 from sdxl_desktop.ui.gallery.gallery_page import GalleryPage

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from sdxl_desktop.core.exclusive_write import numbered_names
 from sdxl_desktop.history.errors import HistoryNewerError
-from sdxl_desktop.history.schema import REVISION, REVISIONS
+from sdxl_desktop.history.schema import REVISIONS
 
 _COMPANIONS = ("-wal", "-shm")
 """SQLite's files beside a database."""
@@ -46,11 +46,9 @@ def _newer(file: Path) -> HistoryNewerError:
     )
 
 
-def upgrade(connection: Connection, revision: str | None) -> bool:
-    """Bring the database of `connection`, which is at `revision`, to the present schema within the transaction in
-    progress; return whether anything changed. Alembic is imported only if so."""
-    if revision == REVISION:
-        return False
+def upgrade(connection: Connection) -> None:
+    """Bring the database of `connection` to the present schema, within the transaction in progress. Alembic is imported
+    only for this."""
     from alembic import command
     from alembic.config import Config
 
@@ -59,7 +57,6 @@ def upgrade(connection: Connection, revision: str | None) -> bool:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    return True
 
 
 def set_aside(file: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
-from sqlalchemy import Connection, Row, delete, select, text
+from sqlalchemy import Connection, Row, delete, literal_column, select, text
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Timings
@@ -42,10 +42,11 @@ from sdxl_desktop.history.rows import (
     update_picture,
 )
 from sdxl_desktop.history.scanning import FolderScan, ScanReport, forget_others
-from sdxl_desktop.history.schema import picture
+from sdxl_desktop.history.schema import REVISION, picture
 
 Subscriber = Callable[[HistoryChange], object]
 NOTES_NAME = "history-notes.jsonl"
+_HAS_WORDS = text("EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'picture_text')")
 _KEEP_FORGOTTEN_DAYS = 30
 """How long a deleted picture can be restored with its marks."""
 
@@ -305,16 +306,22 @@ def _connect(database: Path, thorough: bool = False) -> Connections:
     connections = Connections(database)
     try:
         if thorough:
-            with connections.read() as connection:
-                _check(connection)
-        with connections.write() as connection:
-            upgrade(connection, revision)
-            if thorough:
-                connection.execute(text("INSERT INTO picture_text (picture_text, rank) VALUES ('integrity-check', 1)"))
+            _check_thoroughly(connections)
+        if revision != REVISION:
+            with connections.write() as connection:
+                upgrade(connection)
     except BaseException:
         connections.close()
         raise
     return connections
+
+
+def _check_thoroughly(connections: Connections) -> None:
+    with connections.read() as connection:
+        _check(connection)
+    with suppress(HistoryBusyError), connections.write() as connection:  # the index of words checks itself on writing
+        if connection.scalar(select(literal_column("1")).where(_HAS_WORDS)):
+            connection.execute(text("INSERT INTO picture_text (picture_text, rank) VALUES ('integrity-check', 1)"))
 
 
 def _check(connection: Connection) -> None:

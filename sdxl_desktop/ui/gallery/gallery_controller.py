@@ -135,7 +135,8 @@ class GalleryController(QObject):
         ids = selected if len(selected) > 1 else page.entries.ids
         if not ids or self.slide_show is not None:
             return
-        start = ids.index(page.grid.current) if page.grid.current in ids else 0
+        current = page.grid.current
+        start = ids.index(current) if current is not None and current in ids else 0
         show = SlideShow(
             ids,
             start,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -44,7 +45,7 @@ def gallery_menu(
     ids = [entry.id for entry in entries]
     for number in range(6):
         text = format_rating(number) if number else "None"
-        rating.addAction(f"{text}\t{number}", lambda number=number: actions.rate(ids, number))
+        rating.addAction(f"{text}\t{number}", partial(actions.rate, ids, number))
     menu.addAction("&Tags…\tCtrl+T", commands.edit_tags)
     menu.addSeparator()
     menu.addAction("&Copy\tCtrl+C", lambda: actions.copy(entries))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_a_missing_picture_gets_its_marks_back_after_a_rebuild(marked: Work, tmp
     assert knowledge(marked)["extended.png"][1][1] == 5
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda content: b"this is no database" * 100,
     "cut": lambda content: content[: len(content) // 3],
     "first page": lambda content: content[:100] + b"\xff" * 3996 + content[4096:],
