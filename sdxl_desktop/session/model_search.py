@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from sdxl_desktop.core.additions import file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
 from sdxl_desktop.library.import_record import SourceFile, read_source_file
+from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.foreign.record import ModelReference
-from sdxl_desktop.metadata.weight_files import weight_file_name
+from sdxl_desktop.metadata.weight_files import WEIGHT_SUFFIXES, weight_file_name
 from sdxl_desktop.session.weight_hashes import KNOWN_HASHES
 
 _MIN_HASH = 8
 """Fewer digits than these do not identify a file."""
+_MAX_FILES = 10_000
 _KOHYA_HASH = "sshs_model_hash"
 """The entry of a LoRA's metadata with the SHA-256 of its tensors, whose first digits other programs write (AutoV3)."""
+
+
+def addition_files(library: Library) -> tuple[Path, ...]:
+    """Return the LoRAs, embeddings and VAEs that ship with the application and those in the user's library."""
+    found: list[Path] = []
+    for folder in (library.additions_folder, resources_folder() / "additions"):
+        for here, _, names in os.walk(folder):
+            found += [Path(here, name) for name in sorted(names) if name.lower().endswith(WEIGHT_SUFFIXES)]
+            if len(found) >= _MAX_FILES:
+                return tuple(found[:_MAX_FILES])
+    return tuple(found)
 
 
 def find_checkpoint(

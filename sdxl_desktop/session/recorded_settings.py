@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdxl_desktop import __version__
-from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.additions import Additions, file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.checkpoint_id import is_comparable
-from sdxl_desktop.metadata.foreign.record import ForeignRecord
 from sdxl_desktop.metadata.picture_files import PictureRecord
+from sdxl_desktop.metadata.picture_records import AnyRecord
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint
 from sdxl_desktop.session.foreign_settings import foreign_settings
 from sdxl_desktop.session.model_search import find_named_file
@@ -23,8 +23,6 @@ from sdxl_desktop.session.settings_parts import (
     Surroundings,
     described_parts,
 )
-
-AnyRecord = PictureRecord | ForeignRecord
 
 
 def recorded_settings(record: AnyRecord, here: Surroundings) -> RecordedSettings:
@@ -38,21 +36,30 @@ def _own_settings(record: PictureRecord, here: Surroundings) -> RecordedSettings
         request.checkpoint, record.checkpoint_id, here.checkpoints, here.content_of
     )
     if used is None:
-        missing.append(MissingModel(SettingsPart.CHECKPOINT, f"the checkpoint {request.checkpoint.name}"))
-    if request.refine is not None and not any(one.name == request.refine.checkpoint.name for one in here.refiners):
-        missing.append(MissingModel(SettingsPart.REFINER, f"the refiner {request.refine.checkpoint.name}"))
+        missing.append(
+            MissingModel(SettingsPart.CHECKPOINT, f"the checkpoint {file_name_only(request.checkpoint).name}")
+        )
+    if request.refine is not None and not _is_among(request.refine.checkpoint, here.refiners):
+        missing.append(
+            MissingModel(SettingsPart.REFINER, f"the refiner {file_name_only(request.refine.checkpoint).name}")
+        )
     additions, lost = _found_additions(request.additions, here.files)
     missing += [MissingModel(SettingsPart.ADDITIONS, name) for name in lost]
     request = replace(request, additions=additions)
     return RecordedSettings(
         source=f"SDXL Desktop {record.version}",
         request=request,
+        is_own=True,
         seed=record.seed,
         checkpoint_id=record.checkpoint_id,
         values=described_parts(request, record.seed),
         missing=tuple(missing),
         again=_own_again(record, used, missing, here, differs=differs),
     )
+
+
+def _is_among(recorded: Path, known: Sequence[Checkpoint]) -> bool:
+    return any(one.folder == recorded or one.name == file_name_only(recorded).name for one in known)
 
 
 def _found_additions(additions: Additions, files: Sequence[Path]) -> tuple[Additions, list[str]]:
@@ -64,7 +71,7 @@ def _found_additions(additions: Additions, files: Sequence[Path]) -> tuple[Addit
             return file
         here = find_named_file(file, files)
         if here is None:
-            lost.append(f"the {what} {file.name}")
+            lost.append(f"the {what} {file_name_only(file).name}")
         return here or file
 
     located = Additions(
@@ -89,10 +96,8 @@ def _own_again(
     if differs and used is not None:
         return f"Not the same picture: {used.title} has other weights than those that drew it."
     if request.edit is not None:
-        mask = "" if request.edit.mask is None else " and the same mask"
-        return (
-            f"The same picture only if {request.edit.picture.name or 'the picture it was made from'}{mask} is opened."
-        )
+        name = request.edit.picture.name or "the picture that it was made from"
+        return f"The same picture only with {name}{'' if request.edit.mask is None else ' and the same mask'}."
     if record.version != __version__:
         return f"The same picture, unless drawing has changed since version {record.version}."
     if here.execution is not None and _places(here.execution) != _places(request.execution):

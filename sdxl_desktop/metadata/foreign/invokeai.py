@@ -61,8 +61,8 @@ def read_invokeai(text: str) -> ForeignRecord | None:
     loras = content.get("loras")
     for entry in loras[:200] if isinstance(loras, list) else ():
         if isinstance(entry, dict):
-            name, digest = _model(entry.get("model") or entry.get("lora"))
-            builder.lora(name, entry.get("weight", 1.0), digest)
+            model, digest = _model(entry.get("model") or entry.get("lora"))
+            builder.lora(model, entry.get("weight", 1.0), digest)
     _read_refiner(builder, content)
     mode = content.get("generation_mode")
     if isinstance(mode, str) and not mode.endswith("txt2img"):

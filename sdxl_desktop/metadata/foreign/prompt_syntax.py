@@ -108,7 +108,7 @@ def from_comfyui(text: str) -> ReadPrompt:
 def from_novelai(text: str) -> ReadPrompt:
     """Read a prompt of NovelAI: {word} weighs 1.05 times as much, [word] as much less, round brackets are text."""
     lost = ("Weights written as in 1.5::words::",) if _NOVELAI_NUMBERS.search(text) else ()
-    written = list(_escape(text, "()", keep="", as_list=True))
+    written = _escaped(text, "()", keep="")
     for opening, closing, factor in (("{", "}", _NOVELAI_FACTOR), ("[", "]", 1 / _NOVELAI_FACTOR)):
         waiting: list[int] = []
         for at, character in enumerate(text):
@@ -165,8 +165,13 @@ def _compel_factor(weight: str) -> float:
     return min(_MAX_WEIGHT, float(weight))
 
 
-def _escape(text: str, characters: str, *, keep: str, as_list: bool = False) -> str | list[str]:
-    """Escape `characters` and backslashes, except backslashes that escape one of `keep`."""
+def _escape(text: str, characters: str, *, keep: str) -> str:
+    return "".join(_escaped(text, characters, keep=keep))
+
+
+def _escaped(text: str, characters: str, *, keep: str) -> list[str]:
+    """Return the characters of `text`, with `characters` and backslashes escaped, except backslashes that escape one of
+    `keep`."""
     pieces = []
     for at, character in enumerate(text):
         following = text[at + 1 : at + 2]
@@ -174,7 +179,7 @@ def _escape(text: str, characters: str, *, keep: str, as_list: bool = False) -> 
             pieces.append(f"\\{character}")
         else:
             pieces.append(character)
-    return pieces if as_list else "".join(pieces)
+    return pieces
 
 
 def _is_schedule(text: str, reading: ParsedPrompt) -> list[bool]:
@@ -197,5 +202,5 @@ def _is_schedule(text: str, reading: ParsedPrompt) -> list[bool]:
 
 def _tidy(text: str) -> str:
     """Remove the commas and blanks that are left where tags were taken out."""
-    parts = [part.strip() for part in text.split(",")]
-    return text.strip() if all(parts) else ", ".join(part for part in parts if part)
+    parts = [part.strip(" ") for part in text.split(",")]
+    return ", ".join(part for part in parts if part.strip()).strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sdxl_desktop.metadata.foreign.comfyui import read_comfyui
 from sdxl_desktop.metadata.foreign.draw_things import read_draw_things
 from sdxl_desktop.metadata.foreign.fooocus import read_fooocus
@@ -28,7 +30,7 @@ def read_foreign_record(found: PictureTexts) -> ForeignRecord | None:
     """
     texts = found.texts
     graph, layout = _graph_texts(found)
-    attempts = (
+    attempts: tuple[Callable[[], ForeignRecord | None], ...] = (
         lambda: read_invokeai(texts.get("invokeai_metadata", "")),
         lambda: read_novelai(texts.get("Comment", ""), texts.get("Description", ""), texts.get("Source", "")),
         lambda: read_draw_things(found.xmp.get("UserComment", "")),
