@@ -193,6 +193,16 @@ class Preferences:
             "Pictures",
         ),
     )
+    declare_source: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Say that it is machine-made",
+            "Writes into each file, as IPTC's digital source type, that a trained model made the picture or changed "
+            "it. Programs and services read this. Pixels only, when exporting, leaves it out.",
+            "switch",
+            "Pictures",
+        ),
+    )
     keep_latents: KeepLatents = _preference(
         "final",
         PreferenceInfo(
@@ -268,7 +278,9 @@ class Preferences:
 
     @property
     def output(self) -> OutputOptions:
-        return OutputOptions(watermark=self.watermark, keep_latents=self.keep_latents)
+        return OutputOptions(
+            watermark=self.watermark, declare_source=self.declare_source, keep_latents=self.keep_latents
+        )
 
 
 _MAX_TEXT = 4096

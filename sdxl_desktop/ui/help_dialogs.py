@@ -40,6 +40,7 @@ GALLERY_SHORTCUTS = (
     ("Any letter, Ctrl+F", "Search"),
     ("Enter", "Show on the canvas"),
     ("Delete", "Move to the trash"),
+    ("Ctrl+Z", "Bring back what was deleted last"),
     ("Ctrl+U", "Use its settings"),
     ("Ctrl+T", "Tags"),
     ("Ctrl+K", "Compare two to four"),

@@ -26,6 +26,7 @@ from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.engine.device_times import read_timings, timings_file
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.drafts import DraftingSession
+from sdxl_desktop.session.model_search import addition_files
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
@@ -103,7 +104,7 @@ class MainWindow(QMainWindow):
         self.document = Document()
         known = partial(cached_checkpoint_id, hashes=shared_file_hashes(context.paths.cache))
         self.parameters_panel, self.canvas_area, self.status_line = (
-            ParametersPanel(known),
+            ParametersPanel(known, lambda: addition_files(self.preferences.library())),
             CanvasArea(self._outgoing, self.document),
             StatusLine(),
         )

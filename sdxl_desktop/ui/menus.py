@@ -81,6 +81,7 @@ def _file_menu(
 
 
 def _picture_menu(controller: MainController) -> Menu:
+    settings = controller.picture_settings
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
@@ -91,7 +92,8 @@ def _picture_menu(controller: MainController) -> Menu:
         None,
         MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
         MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),
-        MenuEntry("Use the &picture's settings", controller.apply_picture_settings, name="use picture settings"),
+        MenuEntry("Use the &picture's settings", settings.apply_to_panels, name="use picture settings"),
+        MenuEntry("Choose from i&ts settings…", settings.choose_for_shown, ("Ctrl+Shift+U",), "choose settings"),
     )
 
 

@@ -38,21 +38,26 @@ class FilterChoice(QComboBox):
         self.setToolTip(name)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
+        self._values: list[Any] = []
         self.set_choices(choices)
+
+    def value(self) -> Any:
+        """Return the chosen value. (Qt's own item data would lose the types of some.)"""
+        return self._values[self.currentIndex()]
 
     def set_choices(self, choices: Sequence[tuple[str, Any]]) -> None:
         """Replace the choices and keep the chosen value, if it is still there."""
-        chosen = self.currentData()
+        chosen = self.value() if self._values else None
         blocked = self.blockSignals(True)
         self.clear()
-        for text, value in choices:
-            self.addItem(text, value)
+        self._values = [value for _, value in choices]
+        self.addItems([text for text, _ in choices])
         self.choose(chosen)
         self.blockSignals(blocked)
 
     def choose(self, value: object) -> None:
-        index = next((index for index in range(self.count()) if self.itemData(index) == value), 0)
-        self.setCurrentIndex(index)
+        """Choose `value`, or no condition if it is not offered."""
+        self.setCurrentIndex(self._values.index(value) if value in self._values else 0)
 
 
 class FilterBar(QWidget):
@@ -153,18 +158,18 @@ class FilterBar(QWidget):
 
     def value(self) -> HistoryFilter:
         """Return the filter; conditions on the date are relative to today."""
-        days, mark, kind = self._date.currentData(), self._mark.currentData(), self._kind.currentData()
+        days, mark, kind = self._date.value(), self._mark.value(), self._kind.value()
         today = self._today()
-        min_size, max_size = self._size.currentData() or (None, None)
+        min_size, max_size = self._size.value()
         return HistoryFilter(
             text=self.search.text().strip(),
-            checkpoint=self._checkpoint.currentData() or "",
+            checkpoint=self._checkpoint.value(),
             kinds=frozenset([kind]) if kind else frozenset(),
             min_size=min_size,
             max_size=max_size,
-            created_from=None if days in (None, _ANY_TIME) else today - timedelta(days=days),
-            min_rating=self._rating.currentData() or 0,
+            created_from=None if days == _ANY_TIME else today - timedelta(days=days),
+            min_rating=self._rating.value(),
             starred=True if mark == "star" else None,
             has_mask=True if mark == "mask" else None,
-            tag=self._tag.currentData() or "",
+            tag=self._tag.value(),
         )

@@ -156,9 +156,18 @@ class GalleryActions(QObject):
         def use(record: PictureRecord) -> None:
             self.canvas_wanted.emit()
             self._context.controller.notify(f"The settings of {display_text(entry.file.name)} are in the panels")
-            self._context.controller.apply_record(record)
+            self._context.controller.picture_settings.apply(record)
 
         self._with_record(entry, use)
+
+    def choose_settings(self, entry: HistoryEntry) -> None:
+        """Ask which of the settings that made the picture to use."""
+
+        def choose(record: PictureRecord) -> None:
+            self.canvas_wanted.emit()
+            self._context.controller.picture_settings.choose(record, display_text(entry.file.name))
+
+        self._with_record(entry, choose)
 
     def use_seed(self, entry: HistoryEntry) -> None:
         self._context.parameters_panel.set_seed(entry.seed)

@@ -41,6 +41,7 @@ class GalleryController(QObject):
         page.activated.connect(lambda: page.with_current(actions.open_on_canvas))
         page.menu_requested.connect(lambda position: page.with_selected(lambda found: self._open_menu(found, position)))
         page.delete_requested.connect(self.delete)
+        page.undo_requested.connect(self.trash.undo)
         page.star_requested.connect(lambda: page.with_selected(actions.star))
         page.rating_requested.connect(lambda rating: actions.rate(page.selected_ids(), rating))
         page.copy_requested.connect(lambda: page.with_selected(actions.copy))

@@ -60,6 +60,7 @@ def _add_single(menu: QMenu, entry: HistoryEntry, actions: GalleryActions) -> No
     menu.addAction("&Edit this picture", lambda: actions.edit_on_canvas(entry))
     menu.addSeparator()
     menu.addAction("&Use its settings\tCtrl+U", lambda: actions.use_settings(entry))
+    menu.addAction("Ch&oose from its settings…", lambda: actions.choose_settings(entry))
     menu.addAction("Use its s&eed", lambda: actions.use_seed(entry))
     menu.addAction("Draw a&gain", lambda: actions.draw_again(entry))
     menu.addAction("Make &variations", lambda: actions.make_variations(entry))

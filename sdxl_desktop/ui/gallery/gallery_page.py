@@ -43,6 +43,7 @@ class GalleryPage(QWidget):
     use_settings_requested = Signal()
     tags_requested = Signal()
     drag_requested = Signal()
+    undo_requested = Signal()
     slide_show_requested = Signal()
 
     def __init__(self, history: HistoryThread, background: BackgroundRunner, thumbnails: Path) -> None:
@@ -252,6 +253,7 @@ class GalleryPage(QWidget):
             "Ctrl+F": self._focus_search,
             "Ctrl+C": self.copy_requested.emit,
             "Ctrl+U": self.use_settings_requested.emit,
+            "Ctrl+Z": self.undo_requested.emit,
             "Ctrl+T": self.tags_requested.emit,
             "Ctrl+K": self.compare,
             "Ctrl+I": self.bar.details_button.toggle,

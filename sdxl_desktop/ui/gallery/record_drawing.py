@@ -70,7 +70,7 @@ class RecordDrawing(QObject):
         return True
 
     def _edit_source(self) -> EditSource:
-        return self._context.importer.document.edit_source()
+        return self._context.importer.edit_source()
 
     def _missing_picture(self, record: PictureRecord) -> SdxlDesktopError | None:
         """Return an error if the picture that was edited is not the one on the canvas."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -11,6 +12,10 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.history.entries import HistoryDetails, HistoryEntry
 from sdxl_desktop.ui.gallery.entry_list import EntryList
 
+if TYPE_CHECKING:
+    from sdxl_desktop.history.store import History
+
+_BATCH = 1000
 _DELAY_MS = 60
 """Holding an arrow key reads only where it ends."""
 
@@ -63,10 +68,18 @@ class SelectionReader(QObject):
             use(present)
             return
         self._history.read(
-            lambda history: history.entries(ids), lambda found: found and use(found), self._show_error, owner=self
+            lambda history: _entries(history, ids), lambda found: found and use(found), self._show_error, owner=self
         )
 
     def close(self) -> None:
         """Read nothing more. Safe to call twice."""
         self._timer.stop()
         self._wanted = None
+
+
+def _entries(history: History, ids: Sequence[int]) -> tuple[HistoryEntry, ...]:
+    """Return the entries of any number of ids; SQLite limits the parameters of a statement."""
+    found: list[HistoryEntry] = []
+    for start in range(0, len(ids), _BATCH):
+        found += history.entries(ids[start : start + _BATCH])
+    return tuple(found)

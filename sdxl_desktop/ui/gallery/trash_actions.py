@@ -18,7 +18,7 @@ from sdxl_desktop.session.trash import TrashedFile
 from sdxl_desktop.ui.notify import Notify
 
 
-@dataclass
+@dataclass(eq=False)
 class _Deletion:
     """What happened to the files of some entries. `removed` are results that left the strip with them."""
 
@@ -47,6 +47,7 @@ class TrashActions(QObject):
         super().__init__(parent)
         self._history, self._background, self._session = history, background, session
         self._notify, self._show_error = notify, show_error
+        self._deletions: list[_Deletion] = []
 
     def delete(self, entries: Sequence[HistoryEntry]) -> None:
         """Move the files of `entries` to the trash and take the entries out of the history. Entries whose files are
@@ -59,17 +60,26 @@ class TrashActions(QObject):
             self._show_error(_not_deleted_error(deletion))
         if not deletion.ids:
             return
+        self._deletions.append(deletion)
         deletion.removed = self._session.remove_files({each.original for each in deletion.trashed.values()})
         self._history.write(
             lambda history: history.forget(deletion.ids),
-            lambda _: self._notify(
-                _deleted_text(deletion), action="Undo", callback=lambda: self._bring_back(deletion), persistent=True
-            ),
+            lambda _: self._notify(_deleted_text(deletion), action="Undo", callback=lambda: self._bring_back(deletion)),
             self._show_error,
             owner=self,
         )
 
+    def undo(self) -> None:
+        """Bring back what was deleted last, and then what was deleted before that."""
+        if self._deletions:
+            self._bring_back(self._deletions[-1])
+        else:
+            self._notify("Nothing was deleted")
+
     def _bring_back(self, deletion: _Deletion) -> None:
+        if deletion not in self._deletions:
+            return
+        self._deletions.remove(deletion)
         self._background.write(
             lambda: _restore_files(deletion.trashed),
             lambda restored: self._restore_entries(deletion, *restored),
