@@ -10,7 +10,7 @@ from pathlib import Path
 from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.edit import EditSource, FitMode, PrefillMode
+from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import AdditionError, PictureError, RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import Intent
