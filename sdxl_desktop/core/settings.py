@@ -325,8 +325,10 @@ class EditPanelState(Editing):
 class RefinerPanelState(Refining):
     """Whether and how a refiner is used; kept while it is off. The terms are those of `RefinerParameters`.
 
-    `checkpoint` is a library name (empty: the first refiner in the library). The aesthetic scores also apply if the
-    main checkpoint is itself a refiner.
+    `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
+    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
+    between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
+    `micro_conditioning` are ignored.
     """
 
     on: bool = False
@@ -357,7 +359,7 @@ class WorkspaceValue:
     """The saved state of the window: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
-    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
+    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
     The aesthetic scores are the refiner's: those in `micro_conditioning` are ignored.
     """
 
@@ -374,6 +376,8 @@ class WorkspaceValue:
     open_sections: tuple[str, ...] = ()
     geometry: str = ""
     layout: str = ""
+    thumbnail_side: int = 160
+    details_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

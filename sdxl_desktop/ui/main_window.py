@@ -391,6 +391,8 @@ class MainWindow(QMainWindow):
             self.parameters_panel.value(),
             geometry=encode_state(self.saveGeometry()),
             layout=encode_state(self._splitter.saveState()),
+            thumbnail_side=self.gallery.page.bar.thumbnail_side,
+            details_shown=self.gallery.page.bar.details_button.isChecked(),
         )
 
     def _restore(self, settings: Settings) -> None:
@@ -399,6 +401,7 @@ class MainWindow(QMainWindow):
         if not self.isMaximized() and not self.isFullScreen():
             self.resize(self.size().boundedTo(available_screen_size(self)))
         self._splitter.restoreState(decode_state(settings.workspace.layout))
+        self.gallery.page.bar.set_layout(settings.workspace.thumbnail_side, settings.workspace.details_shown)
         self._show_device()
 
     def closeEvent(self, event: QCloseEvent) -> None:

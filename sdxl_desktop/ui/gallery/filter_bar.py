@@ -18,9 +18,9 @@ from sdxl_desktop.ui.widgets.layout_helpers import row
 _SEARCH_DELAY_MS = 200
 _MAX_NAME = 40
 _ANY_TIME = "any"
-_DAYS = (("Any time", _ANY_TIME), ("Today", 0), ("Last 7 days", 6), ("Last 30 days", 29), ("Last 365 days", 364))
+_DAYS = (("Date", _ANY_TIME), ("Today", 0), ("Last 7 days", 6), ("Last 30 days", 29), ("Last 365 days", 364))
 _SIZES: tuple[tuple[str, tuple[Size | None, Size | None]], ...] = (
-    ("Any size", (None, None)),
+    ("Size", (None, None)),
     ("Up to 512 a side", (None, Size(512, 512))),
     ("Up to 1024 a side", (None, Size(1024, 1024))),
     ("1024 a side and more", (Size(1024, 1024), None)),
@@ -73,14 +73,14 @@ class FilterBar(QWidget):
         self.search.setToolTip(
             'Words of the prompt, or their beginnings; "words in quotes" follow one another (Ctrl+F)'
         )
-        self._checkpoint = FilterChoice("Checkpoint", [("Any checkpoint", "")])
-        self._kind = FilterChoice("Kind", [("Any kind", ""), *((kind.label, kind) for kind in PictureKind)])
+        self._checkpoint = FilterChoice("Checkpoint", [("Checkpoint", "")])
+        self._kind = FilterChoice("Kind", [("Kind", ""), *((kind.label, kind) for kind in PictureKind)])
         self._size = FilterChoice("Size", _SIZES)
         self._date = FilterChoice("Date", _DAYS)
         stars = [(f"{'★' * rating} and better" if rating < 5 else "★" * 5, rating) for rating in range(1, 6)]
-        self._rating = FilterChoice("Rating", [("Any rating", 0), *stars])
-        self._mark = FilterChoice("Star and mask", [("All", ""), ("Starred", "star"), ("With a mask", "mask")])
-        self._tag = FilterChoice("Tag", [("Any tag", "")])
+        self._rating = FilterChoice("Rating", [("Rating", 0), *stars])
+        self._mark = FilterChoice("Star and mask", [("Marks", ""), ("Starred", "star"), ("With a mask", "mask")])
+        self._tag = FilterChoice("Tag", [("Tag", "")])
         self.clear_button = with_role(QPushButton("Clear"), "link")
         self.clear_button.setToolTip("Remove search and filters")
         self._timer = QTimer(self, singleShot=True, interval=_SEARCH_DELAY_MS)
@@ -138,8 +138,8 @@ class FilterBar(QWidget):
         for each in checkpoints:
             counts[each.title] = counts.get(each.title, 0) + each.count
         titles = [(display_text(title, _MAX_NAME), title) for title in counts]
-        self._checkpoint.set_choices([("Any checkpoint", ""), *titles])
-        self._tag.set_choices([("Any tag", ""), *((display_text(tag.tag, _MAX_NAME), tag.tag) for tag in tags)])
+        self._checkpoint.set_choices([("Checkpoint", ""), *titles])
+        self._tag.set_choices([("Tag", ""), *((display_text(tag.tag, _MAX_NAME), tag.tag) for tag in tags)])
         self._tag.setEnabled(bool(tags))
         self._emit_if_changed()
 

@@ -63,6 +63,16 @@ class GalleryBar(QWidget):
         self.details_button.toggled.connect(self.details_toggled)
         self.size_slider.valueChanged.connect(lambda value: self.side_changed.emit(value * _SIDE_STEP))
 
+    @property
+    def thumbnail_side(self) -> int:
+        """The chosen side of a cell in logical pixels."""
+        return self.size_slider.value() * _SIDE_STEP
+
+    def set_layout(self, thumbnail_side: int, details_shown: bool) -> None:
+        """Choose the size of the thumbnails and whether the details are shown, as at the last exit."""
+        self.size_slider.setValue(round(max(MIN_SIDE, min(thumbnail_side, MAX_SIDE)) / _SIDE_STEP))
+        self.details_button.setChecked(details_shown)
+
     def step_size(self, by: int) -> None:
         """Make the thumbnails larger (1) or smaller (-1)."""
         self.size_slider.setValue(self.size_slider.value() + 2 * by)

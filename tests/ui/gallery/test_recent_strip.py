@@ -84,3 +84,14 @@ def test_missing_and_damaged_files_are_left_out(pictures: list[Path], make_windo
     window = make_window()
     wait_filled(qtbot, window, COUNT - 2)
     assert window.session.results[-1].saved_to == pictures[2]
+
+
+def test_size_and_details_of_the_gallery_are_as_they_were(make_window: MakeWindow) -> None:
+    first = make_window()
+    first.gallery.page.bar.size_slider.setValue(14)
+    first.gallery.page.bar.details_button.setChecked(False)
+    side = first.gallery.page.grid.cell_side
+    first.close_now()
+    page = make_window().gallery.page
+    assert page.grid.cell_side == side
+    assert page.details.isHidden()
