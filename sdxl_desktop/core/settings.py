@@ -325,10 +325,8 @@ class EditPanelState(Editing):
 class RefinerPanelState(Refining):
     """Whether and how a refiner is used; kept while it is off. The terms are those of `RefinerParameters`.
 
-    `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
-    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
-    between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
-    `micro_conditioning` are ignored.
+    `checkpoint` is a library name (empty: the first refiner in the library). The aesthetic scores also apply if the
+    main checkpoint is itself a refiner.
     """
 
     on: bool = False
@@ -359,8 +357,9 @@ class WorkspaceValue:
     """The saved state of the window: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
-    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
-    The aesthetic scores are the refiner's: those in `micro_conditioning` are ignored.
+    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
+    between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
+    `micro_conditioning` are ignored.
     """
 
     prompts: Prompts = Prompts()
