@@ -104,8 +104,11 @@ class GalleryBenchmark:
         self.window = QMainWindow()
         self.window.resize(size.width, size.height)
         self.window.show()
+        self.page = GalleryPage(self.history, InThreads(), thumbnails)  # type: ignore[arg-type]
+        self.page.hide()  # as in the application, where it is made with the window
+        self.window.setCentralWidget(self.page)
+        self.page.hide()
         app.processEvents()
-        self._thumbnails = thumbnails
 
     def wait(self, is_done: Callable[[], bool]) -> float:
         """Return the seconds until `is_done`."""
@@ -121,8 +124,7 @@ class GalleryBenchmark:
         """Return the seconds until all visible pictures are listed and painted, how many of them the process computed,
         and the seconds until their thumbnails are there."""
         started, worked = time.perf_counter(), time.process_time()
-        self.page = GalleryPage(self.history, InThreads(), self._thumbnails)  # type: ignore[arg-type]
-        self.window.setCentralWidget(self.page)
+        self.page.show()
         self.wait(lambda: self._are_entries_there())
         listed, worked = time.perf_counter() - started, time.process_time() - worked
         self.wait(lambda: self.page.thumbnails.is_idle)
