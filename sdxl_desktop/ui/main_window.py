@@ -262,7 +262,7 @@ class MainWindow(QMainWindow):
         projects, controller = self.project_controller, self.controller
         connect_projects(projects, controller, self.checkpoint_controller, self.router, self.close_guard)
         connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
-        projects.project_replaced.connect(self.gallery.recent.fill)
+        projects.recovery.restored.connect(self.gallery.recent.fill)
         projects.recovery.restore_offered.connect(self._offer_restore)
         projects.recovery.requests_postponed.connect(self._offer_postponed)
         projects.recovery.offer_changed.connect(self._enable_actions)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.history.entries import ChangeKind, HistoryChange, HistoryEntry, TagCount
 from sdxl_desktop.ui.gallery.gallery_actions import GalleryActions
 from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
@@ -26,7 +28,7 @@ class GalleryController(QObject):
         self._context, self._stack = context, stack
         self.page = GalleryPage(context.history, context.background, context.thumbnails)
         stack.addWidget(self.page)
-        notify, show_error = self.page.toast.notify, self.page.show_error
+        notify, show_error = self._notify, self._show_error
         self.actions = GalleryActions(context, notify, show_error, self)
         self.trash = TrashActions(context.history, context.background, context.session, notify, show_error, self)
         self.recent = RecentStrip(context, self)
@@ -86,14 +88,24 @@ class GalleryController(QObject):
         self.page.close_page()
 
     def _handle_change(self, change: HistoryChange) -> None:
-        """Read the thumbnails of changed files again; one that is unchanged is in the cache."""
+        """Read the thumbnails of files again that may have changed."""
         if change.kind is ChangeKind.RESET:
             self.page.thumbnails.forget_unavailable()
-            return
         for entry_id in change.ids:
             entry = self.page.entries.entry(entry_id)
-            if entry is not None and change.kind is not ChangeKind.ADDED:
-                self.page.thumbnails.forget_unavailable_file(entry.file)
+            if entry is not None:
+                self.page.thumbnails.outdate(entry.file)
+
+    def _show_error(self, error: SdxlDesktopError) -> None:
+        """Show an error where it is seen: in the gallery, or over the canvas if that is shown by now."""
+        if self.is_open:
+            self.page.show_error(error)
+        else:
+            self._context.controller.show_error(error)
+
+    def _notify(self, text: str, **options: Any) -> None:
+        toast = self.page.toast if self.is_open else self._context.canvas_area.toast
+        toast.notify(text, **options)
 
     # actions with dialogs
 

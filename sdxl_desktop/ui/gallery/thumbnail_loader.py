@@ -102,11 +102,13 @@ class ThumbnailLoader(QObject):
         if file in self._loading:
             self._stale.add(file)
 
-    def forget_unavailable_file(self, file: Path) -> None:
-        """Ask again for this file if it could not be read."""
+    def outdate(self, file: Path) -> None:
+        """Load the thumbnail of a file that may have changed again when it is wanted; until then it stays as it is."""
         kept = self._kept.get(file)
-        if kept is not None and isinstance(kept.thumbnail, Unavailable):
-            self._drop(file)
+        if kept is not None:
+            self._kept[file] = _Kept(0, kept.thumbnail)
+        if file in self._loading:
+            self._stale.add(file)
 
     def forget_unavailable(self) -> None:
         """Ask again for the files that could not be read."""

@@ -125,3 +125,20 @@ def test_missing_and_unreadable_files_are_told_apart_and_asked_for_again(
     loader.forget_unavailable()
     load(qtbot, loader, [missing])
     assert isinstance(loader.thumbnail(missing), QImage)
+
+
+def test_an_outdated_thumbnail_is_shown_until_the_new_one_is_there(
+    qtbot: QtBot, make_loader: MakeLoader, tmp_path: Path
+) -> None:
+    loader, file = make_loader(), make_picture(tmp_path / "a.png", 10)
+    load(qtbot, loader, [file])
+    make_picture(file, 240)
+    os.utime(file, (1, 1))
+    loader.outdate(file)
+    old = loader.thumbnail(file)
+    assert isinstance(old, QImage)
+    assert rgb(old.pixelColor(5, 5))[0] < 20
+    load(qtbot, loader, [file])
+    new = loader.thumbnail(file)
+    assert isinstance(new, QImage)
+    assert rgb(new.pixelColor(5, 5))[0] > 230
