@@ -62,7 +62,16 @@ class GalleryController(QObject):
         return self._stack.currentWidget() is self.page
 
     def open(self) -> None:
-        """Show the gallery, with the picture on the canvas selected if it is in the list."""
+        """Show the gallery; if nothing was selected there before, with the picture on the canvas selected."""
+        shown = self._context.canvas_area.shown_result
+        file = None if shown is None else shown.saved_to
+        if file is not None and self.page.grid.current is None:
+            self._context.history.read(
+                lambda history: history.entry_of_file(file),
+                lambda entry: entry and self.page.select_when_listed(entry.id),
+                self.page.show_error,
+                owner=self,
+            )
         self._stack.setCurrentWidget(self.page)
 
     def close(self) -> None:

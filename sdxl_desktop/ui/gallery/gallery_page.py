@@ -52,6 +52,7 @@ class GalleryPage(QWidget):
         self._files = ThumbnailFiles(thumbnails)
         self._background = background
         self._was_opened = False
+        self._to_select: int | None = None
         self.entries = EntryList(history, self)
         self.thumbnails = ThumbnailLoader(self._files, self)
         self.filters = FilterBar()
@@ -164,8 +165,21 @@ class GalleryPage(QWidget):
                 self.empty.show_no_match()
         if had_focus:
             self._focus_grid()
+        self._select_wanted()
         self._handle_selection()
         self._read_known()
+
+    def select_when_listed(self, entry_id: int) -> None:
+        """Select an entry as soon as it is in the list, if it is in the first one read."""
+        if self.entries.is_listed and entry_id in self.entries.numbers:
+            self.grid.select(entry_id)
+        else:
+            self._to_select = entry_id
+
+    def _select_wanted(self) -> None:
+        wanted, self._to_select = self._to_select, None
+        if wanted is not None and wanted in self.entries.numbers:
+            self.grid.select(wanted)
 
     def _handle_failed(self, error: SdxlDesktopError) -> None:
         if self.entries.ids:

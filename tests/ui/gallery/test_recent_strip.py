@@ -86,6 +86,18 @@ def test_missing_and_damaged_files_are_left_out(pictures: list[Path], make_windo
     assert window.session.results[-1].saved_to == pictures[2]
 
 
+def test_the_gallery_opens_at_the_picture_on_the_canvas(
+    pictures: list[Path], make_window: MakeWindow, qtbot: QtBot
+) -> None:
+    window = make_window()
+    wait_filled(qtbot, window)
+    window.canvas_area.go_to(COUNT - 1 - 7)
+    window.gallery.open()
+    page = window.gallery.page
+    qtbot.waitUntil(lambda: page.grid.current is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: page.grid.selected == [page.entries.ids[7]], timeout=10_000)
+
+
 def test_size_and_details_of_the_gallery_are_as_they_were(make_window: MakeWindow) -> None:
     first = make_window()
     first.gallery.page.bar.size_slider.setValue(14)
