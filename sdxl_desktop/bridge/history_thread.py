@@ -187,6 +187,7 @@ class HistoryThread(QObject):
         self._closing.set()
         self._poll.stop()
         history, self._history = self._history, None
+        self._waiting.clear()
         for worker in (self._reader, self._scanner):
             worker.close()
         if history is not None:

@@ -91,6 +91,11 @@ class AppPaths:
         return self.data / "history" / "history.sqlite3"
 
     @property
+    def thumbnails(self) -> Path:
+        """The thumbnails of the gallery."""
+        return self.cache / "thumbnails"
+
+    @property
     def log(self) -> Path:
         """The application's log file."""
         return self.logs / LOG_FILE

@@ -15,7 +15,7 @@ from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import EngineEvent, Picture, PictureFinished, RunFinished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
+from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.session.generation_session import GenerationSession
@@ -90,7 +90,7 @@ def draft_request(
         else _few_step_sampling(full_request, full_checkpoint, draft_checkpoint, count),
         refine=None,
         additions=additions,
-        output=OutputOptions(watermark=full_request.output.watermark),
+        output=replace(full_request.output, keep_latents="none"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -288,6 +288,42 @@ class GenerationSession:
     def save_as(self, index: int, path: Path) -> Result:
         """Write result `index` to `path`; raises OutputError and keeps the picture."""
         return self._replace_saved(index, save_as(self.results[index], path))
+
+    # results of earlier sessions
+
+    def add_earlier(self, earlier: Sequence[Result]) -> None:
+        """Put results of earlier sessions, oldest first, before all others, without those whose file is in the list."""
+        known = {result.saved_to for result in self.results}
+        new = [result for result in earlier if result.saved_to not in known]
+        if new:
+            self.results[:0] = new
+            self.changed()
+
+    def show_earlier(self, result: Result) -> int:
+        """Return the row of the result with the same file; if there is none, add `result` as the last one."""
+        for row, own in enumerate(self.results):
+            if own.saved_to == result.saved_to and own.saved_to is not None:
+                return row
+        self.results.append(result)
+        self._drop_old_results()
+        self.changed()
+        return len(self.results) - 1
+
+    def remove_files(self, files: Collection[Path]) -> tuple[DiscardedResult, ...]:
+        """Remove the results that are saved in `files`, which were deleted; `put_back` undoes it."""
+        removed = tuple(DiscardedResult(row, one) for row, one in enumerate(self.results) if one.saved_to in files)
+        if removed:
+            gone = {id(each.result) for each in removed}
+            self.results = [result for result in self.results if id(result) not in gone]
+            self.changed()
+        return removed
+
+    def put_back(self, removed: Sequence[DiscardedResult]) -> None:
+        """Return removed results to their rows."""
+        for each in removed:
+            self.results.insert(min(each.row, len(self.results)), each.result)
+        if removed:
+            self.changed()
 
     # candidates
 

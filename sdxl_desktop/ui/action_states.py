@@ -38,6 +38,7 @@ def enable_actions(
         "clear queue": bool(session.queue),
         "take up": bool(session.postponed_requests),
         "use picture settings": import_controller.record is not None,
+        "choose settings": import_controller.record is not None or has_result,
         "transparency": import_controller.has_transparency,
         "recover": can_restore,
         "undo": can_undo,

@@ -18,6 +18,7 @@ from qasync import QEventLoop
 
 from sdxl_desktop.bridge.background import AsyncioBackgroundRunner, BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.bridge.library_thread import DefaultLibraryService, LibraryService, LibraryThread
 from sdxl_desktop.core.paths import AppPaths, resources_folder
 from sdxl_desktop.engine.engine_protocol import Engine
@@ -94,6 +95,7 @@ def build_window(
         engine_thread=EngineThread(engine),
         background=background,
         theme=theme,
+        history=HistoryThread(paths.history),
         library_thread=LibraryThread(library_service or DefaultLibraryService(lambda: ProcessEngine(paths))),
         engine_memory=memory,
     )
@@ -101,6 +103,7 @@ def build_window(
         window = MainWindow(around, settings)
     except BaseException:
         around.library_thread.close()
+        around.history.close()
         around.engine_thread.close()  # Qt aborts if a running thread is destroyed
         raise
     # after building: Qt restyles a widget each time it is reparented

@@ -139,5 +139,7 @@ QLabel#dropWords {
     background: @accent; color: @on_accent; border-radius: 8px; padding: 10px 20px; font-weight: 600;
 }
 QFrame#toast { background: @note_background; border: 1px solid @outline; border-radius: 8px; }
-QListView#strip { border: none; border-top: 1px solid @line; background: @sunken; }
+QWidget#stripRow { border-top: 1px solid @line; background: @sunken; }
+QListView#strip { border: none; background: @sunken; }
+QWidget#details { background: @window; border-left: 1px solid @line; }
 """

@@ -44,6 +44,8 @@ class WorkRecovery(QObject):
     requests_postponed = Signal()
     """Some requests were not run before the last exit."""
     offer_changed = Signal()
+    restored = Signal()
+    """The work of an earlier window has replaced the present one."""
 
     def __init__(
         self,
@@ -231,6 +233,7 @@ class WorkRecovery(QObject):
             self._restore_project(project)
             self._context.session.postponed_requests = project.queued_requests
             self._autosave.adopt(entry, self._revision)
+            self.restored.emit()
             if project.queued_requests:
                 self.requests_postponed.emit()
         else:
