@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
@@ -26,7 +26,16 @@ from sdxl_desktop.history.folder_files import never_cancel, picture_files
 from sdxl_desktop.history.notes import Note
 from sdxl_desktop.history.picture_reading import ReadPicture, marks_of, read_picture
 from sdxl_desktop.history.queries import microseconds_of
-from sdxl_desktop.history.rows import add_tag, insert_picture, set_values, update_file
+from sdxl_desktop.history.rows import (
+    add_tag,
+    insert_picture,
+    is_same_drawing,
+    remove_entries,
+    set_pixels,
+    set_values,
+    update_file,
+    update_picture,
+)
 from sdxl_desktop.history.schema import other_file, picture
 
 _BATCH = 50
@@ -214,7 +223,8 @@ class FolderScan:
                     self.report.moved.append(known.row.id)
 
     def _update_edited(self, known: _Known, stamp: FileStamp) -> None:
-        """Take the new content of an entry's file over; its record stays if the file has none any more."""
+        """Take over the new content of an entry's file. Another picture of ours, drawn into the same file, replaces the
+        entry; an edited one keeps it, and its record if the file has none any more."""
         self._check()
         content = self._hash(known.path)
         if content is None:
@@ -226,17 +236,25 @@ class FolderScan:
         with self._connections.write() as connection:
             if not _is_unchanged(connection, known):
                 return
+            if read is not None and read.file.record_in_file:
+                self._update_drawn(connection, known.row.id, read)
+                return
             update_file(connection, known.row.id, Path(known.path), stamp, content=content)
             if read is not None:
-                connection.execute(
-                    update(picture)
-                    .where(picture.c.id == known.row.id)
-                    .values(width=read.new.size.width, height=read.new.size.height)
-                )
+                set_pixels(connection, known.row.id, read.new.size, read.new.pixels_digest)
         if content != known.row.content:
             self.report.edited.append(known.row.id)
         elif known.row.missing:
             self.report.returned.append(known.row.id)
+
+    def _update_drawn(self, connection: Connection, entry: int, read: ReadPicture) -> None:
+        if is_same_drawing(connection, entry, read.new):
+            update_picture(connection, entry, read.new, read.file)
+            self.report.edited.append(entry)
+        else:
+            remove_entries(connection, [entry])
+            self.report.removed.append(entry)
+            self._insert(connection, read)
 
     def _mark_missing(self, lost: list[_Known]) -> None:
         gone = [known for known in lost if not known.row.missing]
