@@ -24,6 +24,8 @@ from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED
 from sdxl_desktop.cli.generate import generate
 from sdxl_desktop.cli.generate_run import run_generate
+from sdxl_desktop.cli.history_command import history
+from sdxl_desktop.cli.inspect_command import inspect
 from sdxl_desktop.cli.json_report import devices_report
 from sdxl_desktop.cli.option_types import use_option_types
 from sdxl_desktop.cli.options import Options
@@ -170,7 +172,9 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 
 def _no_such_file(name: str) -> str:
-    similar = get_close_matches(name, ["window", "generate", "batch", "devices", "checkpoints", "cache", "bench"], n=1)
+    similar = get_close_matches(
+        name, ["window", "generate", "batch", "devices", "checkpoints", "cache", "history", "bench", "inspect"], n=1
+    )
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
@@ -181,7 +185,9 @@ checkpoints.command("download")(download_checkpoint)
 register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
+app.add_typer(history, name="history")
 app.command()(bench)
+app.command()(inspect)
 
 
 @app.command()

@@ -213,6 +213,16 @@ class Preferences:
             "Pictures",
         ),
     )
+    declare_source: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Say that it is machine-made",
+            "Writes into each file, as IPTC's digital source type, that a trained model made the picture or changed "
+            "it. Programs and services read this. Pixels only, when exporting, leaves it out.",
+            "switch",
+            "Pictures",
+        ),
+    )
     keep_latents: KeepLatents = _preference(
         "final",
         PreferenceInfo(
@@ -288,7 +298,9 @@ class Preferences:
 
     @property
     def output(self) -> OutputOptions:
-        return OutputOptions(watermark=self.watermark, keep_latents=self.keep_latents)
+        return OutputOptions(
+            watermark=self.watermark, declare_source=self.declare_source, keep_latents=self.keep_latents
+        )
 
 
 _MAX_TEXT = 4096
@@ -365,8 +377,9 @@ class WorkspaceValue:
     """The saved state of the window: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
-    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
-    The aesthetic scores are the refiner's: those in `micro_conditioning` are ignored.
+    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
+    between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
+    `micro_conditioning` are ignored.
     """
 
     prompts: Prompts = Prompts()
@@ -382,6 +395,8 @@ class WorkspaceValue:
     open_sections: tuple[str, ...] = ()
     geometry: str = ""
     layout: str = ""
+    thumbnail_side: int = 160
+    details_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

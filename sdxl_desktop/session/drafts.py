@@ -15,8 +15,9 @@ from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import EngineEvent, Picture, PictureFinished, RunFinished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
+from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.queue.queue_item import QueueItem
 from sdxl_desktop.session.result_files import Result, save_as, suggested_name
@@ -25,8 +26,6 @@ DRAFT_COUNTS = (4, 9)
 """Numbers of drafts that fill a grid."""
 FINISHING_STRENGTH = 0.6
 """The img2img strength of finishing: enough to regenerate every detail on the draft's composition."""
-DRAFTS_FOLDER = "drafts"
-"""Subfolder of the pictures folder for finished drafts, so that the pictures made from them can be repeated."""
 MAX_DRAFTS = 36
 _MIN_STEPS = 8
 _STEP_FRACTION = 0.4
@@ -92,7 +91,7 @@ def draft_request(
         else _few_step_sampling(full_request, full_checkpoint, draft_checkpoint, count),
         refine=None,
         additions=additions,
-        output=OutputOptions(watermark=full_request.output.watermark),
+        output=replace(full_request.output, keep_latents="none"),
     )
 
 

@@ -26,6 +26,7 @@ class WindowActions:
     open: Callable[[], object]
     paste: Callable[[], object]
     open_library: Callable[[], object]
+    toggle_gallery: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
     open_log: Callable[[], object]
@@ -84,6 +85,7 @@ def _file_menu(
 
 
 def _picture_menu(controller: MainController, queue: QueueController, grids: GridController) -> Menu:
+    settings = controller.picture_settings
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
@@ -97,7 +99,8 @@ def _picture_menu(controller: MainController, queue: QueueController, grids: Gri
         None,
         MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
         MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),
-        MenuEntry("Use the &picture's settings", controller.apply_picture_settings, name="use picture settings"),
+        MenuEntry("Use the &picture's settings", settings.apply_to_panels, name="use picture settings"),
+        MenuEntry("Choose from i&ts settings…", settings.choose_for_shown, ("Ctrl+Shift+U",), "choose settings"),
     )
 
 
@@ -124,6 +127,8 @@ def _edit_menu(controller: MainController, importer: ImportController, canvas_ar
 def _view_menu(canvas_area: CanvasArea, window_actions: WindowActions) -> Menu:
     canvas = canvas_area.canvas
     return (
+        MenuEntry("&Gallery", window_actions.toggle_gallery, ("Ctrl+G",), "gallery"),
+        None,
         MenuEntry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
         MenuEntry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
         MenuEntry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),

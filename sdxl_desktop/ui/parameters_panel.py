@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,10 @@ from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.library.token_count import TokenCounter
+from sdxl_desktop.metadata.picture_files import PictureRecord
+from sdxl_desktop.metadata.picture_records import AnyRecord
 from sdxl_desktop.session.building import DEFAULT_OUTPUT, NO_EDIT_SOURCE, edit_mode
+from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart
 from sdxl_desktop.session.workspace import Workspace
 from sdxl_desktop.ui.panels.generate_bar import GenerateBar, RunStatus
 from sdxl_desktop.ui.panels.panel_column import PanelColumn
@@ -51,10 +54,15 @@ class ParametersPanel(QWidget):
     adapter_files_added = Signal(object)
     """tuple[Path, ...]"""
 
-    def __init__(self, checkpoint_id_of: Callable[[Path], str] = lambda folder: "") -> None:
-        """`checkpoint_id_of` returns the content id of a checkpoint's folder, "" if unknown."""
+    def __init__(
+        self,
+        checkpoint_id_of: Callable[[Path], str] = lambda folder: "",
+        addition_files: Callable[[], Sequence[Path]] = lambda: (),
+    ) -> None:
+        """`checkpoint_id_of` returns the content id of a checkpoint's folder, "" if unknown; `addition_files` the
+        LoRAs, embeddings and VAEs in the library."""
         super().__init__()
-        self._workspace = Workspace(checkpoint_id_of)
+        self._workspace = Workspace(checkpoint_id_of, addition_files)
         self._panels = PanelColumn()
         self._generate_bar = GenerateBar()
         self._is_workspace_current = False
@@ -125,14 +133,26 @@ class ParametersPanel(QWidget):
         """The speed preset of the next run."""
         return self._workspace.sampling.speed
 
-    def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
-        """Restore the settings that made a picture, with its seed locked. Returns an error if something it was made
-        with is missing."""
+    def recorded_settings(self, record: AnyRecord, execution: Execution | None = None) -> RecordedSettings:
+        """See `Workspace.recorded_settings`."""
+        self._read_panels()
+        return self._workspace.recorded_settings(record, execution)
+
+    def apply_settings(
+        self, settings: RecordedSettings, parts: Collection[SettingsPart] = tuple(SettingsPart)
+    ) -> SdxlDesktopError | None:
+        """Apply `parts` of a picture's settings. Returns an error if something they use is missing."""
         before = self._workspace.checkpoint
-        missing = self._change(lambda: self._workspace.apply_recorded(request, seed, checkpoint_id))
+        missing = self._change(lambda: self._workspace.apply_settings(settings, parts))
         if self._workspace.checkpoint is not before:
             self.checkpoint_selected.emit()
         return missing
+
+    def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
+        """Restore all settings that made a picture, with its seed locked. Returns an error if something it was made
+        with is missing."""
+        record = PictureRecord(version="", seed=seed, request=request, checkpoint_id=checkpoint_id)
+        return self.apply_settings(self.recorded_settings(record))
 
     def set_seed(self, seed: int) -> None:
         """Set and lock a picture's seed."""

@@ -141,5 +141,7 @@ QLabel#dropWords {
 }
 QFrame#toast { background: @note_background; border: 1px solid @outline; border-radius: 8px; }
 QFrame#queuePopover { background: @window; border: 1px solid @outline; }
-QListView#strip { border: none; border-top: 1px solid @line; background: @sunken; }
+QWidget#stripRow { border-top: 1px solid @line; background: @sunken; }
+QListView#strip { border: none; background: @sunken; }
+QWidget#details { background: @window; border-left: 1px solid @line; }
 """
