@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from sdxl_desktop.metadata.picture_files import write_picture
 _WORDS_PER_PROMPT = 20
 _VOCABULARY = 4000
 _PER_FOLDER = 1000
-_COMMON, _RARE = "portrait", "wordx1"
+_COMMON = "portrait"
+_SYLLABLES = ("ka", "lo", "mi", "ten", "sur", "bel", "po", "dra", "vin", "he", "qua", "ris", "mo", "fen", "ga", "st")
 
 
 def main() -> None:
@@ -74,8 +76,8 @@ def measure(folder: Path, entries: int, rounds: int) -> list[dict[str, object]]:
     timed("open, first page, count, days", lambda: _open(database))
     with closing(History.open(database)) as history:
         for what, wanted in _filters().items():
-            timed(f"{what}: first page and count", lambda wanted=wanted: (history.page(wanted), history.count(wanted)))
-            timed(f"{what}: all ids", lambda wanted=wanted: history.ids(wanted))
+            timed(f"{what}: first page and count", partial(_first_page, history, wanted))
+            timed(f"{what}: all ids", partial(history.ids, wanted))
         timed("last page", lambda: history.page(offset=entries - 100))
         timed("days", history.days)
         timed("checkpoints and tags", lambda: (history.checkpoints(), history.tags()))
@@ -95,14 +97,29 @@ def _open(database: Path) -> None:
         history.days()
 
 
+def _first_page(history: History, wanted: HistoryFilter) -> None:
+    history.page(wanted)
+    history.count(wanted)
+
+
+def _vocabulary() -> tuple[list[str], list[float]]:
+    """Return made-up words, and how often each is used: as in a language, the n-th word 1/n as often as the first."""
+    dice = random.Random(2)
+    words = ["".join(dice.choices(_SYLLABLES, k=dice.randint(1, 4))) for _ in range(_VOCABULARY)]
+    return words, [1 / (number + 1) for number in range(_VOCABULARY)]
+
+
 def _filters() -> dict[str, HistoryFilter]:
+    words, _ = _vocabulary()
+    often, seldom = words[3], words[3000]
     return {
         "everything": HistoryFilter(),
-        "a rare word": HistoryFilter(text=_RARE),
+        "a rare word": HistoryFilter(text=f'"{seldom}"'),
         "a word of every other prompt": HistoryFilter(text=_COMMON),
-        "the beginning of words": HistoryFilter(text="wor"),
-        "three words": HistoryFilter(text=f"{_COMMON} wordx2 wordx"),
-        "a phrase": HistoryFilter(text=f'"{_COMMON} wordx3"'),
+        "one letter": HistoryFilter(text=often[:1]),
+        "the beginning of words": HistoryFilter(text=often[:3]),
+        "three words": HistoryFilter(text=f"{_COMMON} {often} {seldom[:2]}"),
+        "a phrase": HistoryFilter(text=f'"{_COMMON} {often}"'),
         "a text without words": HistoryFilter(text="☃"),
         "rating and star": HistoryFilter(min_rating=3, starred=False),
     }
@@ -111,10 +128,10 @@ def _filters() -> dict[str, HistoryFilter]:
 def make_pictures(folder: Path, number: int) -> None:
     """Write the picture files that are not there yet."""
     dice = random.Random(1)
-    words = [f"wordx{index}" for index in range(_VOCABULARY)]
+    words, weights = _vocabulary()
     pixels = np.zeros((8, 8, 3), np.uint8)
     for index in range(number):
-        prompt = dice.choices(words, k=_WORDS_PER_PROMPT)
+        prompt = dice.choices(words, weights, k=_WORDS_PER_PROMPT)
         if index % 2:
             prompt.insert(dice.randrange(_WORDS_PER_PROMPT), _COMMON)
         file = folder / f"{index // _PER_FOLDER:03}" / f"{index}.png"

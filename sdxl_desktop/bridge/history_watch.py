@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _QUIET_MS = 600
 """How long nothing may change before the folder is read: programs write files in several steps."""
+_MAX_QUIET_MS = 20_000
+_QUIET_SHARE = 5
+"""How many times longer than the last scan took nothing may change, so that scans of many files stay rare."""
 _MAX_WATCHED = 500
 """How many folders are watched; changes in others are noticed at the next start."""
 
@@ -44,6 +48,7 @@ class HistoryWatch(QObject):
         self._is_scanning = False
         self._is_outdated = False
         self._is_checked = False
+        self._started = 0.0
         self._watcher = QFileSystemWatcher(self)
         self._timer = QTimer(self, singleShot=True, interval=_QUIET_MS)
         self._watcher.directoryChanged.connect(lambda _: self._timer.start())
@@ -93,10 +98,13 @@ class HistoryWatch(QObject):
     def _start(self, task: Callable[[History, Callable[[], None]], _Outcome]) -> None:
         self._is_scanning = True
         self._is_outdated = False
+        self._started = time.monotonic()
         self._history.scan(task, self._finish, self._fail, owner=self)
 
     def _finish(self, outcome: _Outcome) -> None:
         self._is_scanning = False
+        taken = time.monotonic() - self._started
+        self._timer.setInterval(max(_QUIET_MS, min(_MAX_QUIET_MS, int(taken * 1000 * _QUIET_SHARE))))
         folders = outcome.folders
         gone = set(self._watcher.directories()) - set(folders)
         if gone:

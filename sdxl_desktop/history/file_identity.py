@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sdxl_desktop.core.regular_files import open_regular
 
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
+class FileStamp(NamedTuple):
     """Values that change whenever a file changes: bytes, time of change in nanoseconds, and device and inode as text
     ("" where the system has none)."""
 

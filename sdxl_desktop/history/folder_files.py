@@ -20,11 +20,11 @@ def never_cancel() -> None:
     """Never cancel."""
 
 
-def picture_files(folder: Path, check: Callable[[], None] = never_cancel) -> dict[Path, FileStamp]:
-    """Return the picture files in `folder` and below, of the formats that the application writes. Hidden files and
-    folders, links and empty files are left out, and whatever cannot be read. `check` is called for each folder and may
-    raise to cancel."""
-    found: dict[Path, FileStamp] = {}
+def picture_files(folder: Path, check: Callable[[], None] = never_cancel) -> dict[str, FileStamp]:
+    """Return the paths of the picture files in `folder` and below, of the formats that the application writes. Hidden
+    files and folders, links and empty files are left out, and whatever cannot be read. `check` is called for each
+    folder and may raise to cancel."""
+    found: dict[str, FileStamp] = {}
     for each in folders_in(folder):
         check()
         found.update(_files_in(each))
@@ -51,7 +51,7 @@ def folders_in(folder: Path) -> Iterator[Path]:
         waiting += [path for each in sorted(below, reverse=True) if (path := Path(each)) != folder / DRAFTS_FOLDER]
 
 
-def _files_in(folder: Path) -> Iterator[tuple[Path, FileStamp]]:
+def _files_in(folder: Path) -> Iterator[tuple[str, FileStamp]]:
     try:
         with os.scandir(folder) as entries:
             for each in entries:
@@ -61,7 +61,7 @@ def _files_in(folder: Path) -> Iterator[tuple[Path, FileStamp]]:
                     if each.is_file(follow_symlinks=False):
                         status = os.stat(each.path) if os.name == "nt" else each.stat(follow_symlinks=False)
                         if status.st_size:
-                            yield Path(each.path), stamp_of(status)
+                            yield each.path, stamp_of(status)
                 except OSError:
                     continue
     except OSError:

@@ -55,9 +55,11 @@ class HistoryReader:
 
     def entries(self, ids: Sequence[int]) -> tuple[HistoryEntry, ...]:
         """Return the entries with these IDs, in their order, without those that do not exist (any more)."""
+        found: dict[int, HistoryEntry] = {}
         with self._connections.read() as connection:
-            rows = connection.execute(entry_rows().where(picture.c.forgotten.is_(None), picture.c.id.in_(list(ids))))
-            found = {entry.id: entry for entry in entries_of(connection, rows)}
+            for some in batches(list(ids)):
+                rows = connection.execute(entry_rows().where(picture.c.forgotten.is_(None), picture.c.id.in_(some)))
+                found.update((entry.id, entry) for entry in entries_of(connection, rows))
         return tuple(found[each] for each in ids if each in found)
 
     def entry_of_file(self, file: Path) -> HistoryEntry | None:

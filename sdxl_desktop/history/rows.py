@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from sdxl_desktop.core.events import Timings
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.untrusted_text import replace_unencodable
 from sdxl_desktop.history.entries import NewPicture, Parent
@@ -179,3 +180,16 @@ def update_file(
     if content is not None:
         values["content"] = content
     connection.execute(update(picture).where(picture.c.id == entry).values(**values))
+
+
+def set_pixels(connection: Connection, entry: int, size: Size, digest: str) -> None:
+    """Set the size and the digest of an entry's pixels, which were edited."""
+    connection.execute(update(picture).where(picture.c.id == entry).values(width=size.width, height=size.height))
+    connection.execute(update(details).where(details.c.picture_id == entry).values(pixels_digest=digest))
+
+
+def is_same_drawing(connection: Connection, entry: int, new: NewPicture) -> bool:
+    """Whether the entry is of the same drawing as `new`: a result may be blended again in its file."""
+    known = connection.execute(select(picture.c.seed, picture.c.prompt).where(picture.c.id == entry)).one()
+    record = new.record
+    return record is not None and tuple(known) == (record.seed, record.request.prompts.prompt)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
@@ -26,7 +26,16 @@ from sdxl_desktop.history.folder_files import never_cancel, picture_files
 from sdxl_desktop.history.notes import Note
 from sdxl_desktop.history.picture_reading import ReadPicture, marks_of, read_picture
 from sdxl_desktop.history.queries import microseconds_of
-from sdxl_desktop.history.rows import add_tag, insert_picture, set_values, update_file
+from sdxl_desktop.history.rows import (
+    add_tag,
+    insert_picture,
+    is_same_drawing,
+    remove_entries,
+    set_pixels,
+    set_values,
+    update_file,
+    update_picture,
+)
 from sdxl_desktop.history.schema import other_file, picture
 
 _BATCH = 50
@@ -53,10 +62,10 @@ class ScanReport:
 
 @dataclass(slots=True)
 class _Known:
-    """An entry as it was read: its row and its path."""
+    """An entry as it was read: its row and its path. Paths are text here: fifty thousand of them are compared."""
 
     row: Row[*tuple[Any, ...]]
-    path: Path
+    path: str
 
     @property
     def stamp(self) -> FileStamp:
@@ -82,13 +91,13 @@ class FolderScan:
         self._check = check
         self._progress = progress
         self._elsewhere = elsewhere
-        self._hashes: dict[Path, str | None] = {}
+        self._hashes: dict[str, str | None] = {}
         self.report = ScanReport()
 
     def run(self) -> ScanReport:
         """Scan, and return what was found. Raises HistoryError if the database fails."""
         found = picture_files(self._folder, self._check)
-        for path in self._elsewhere:
+        for path in map(str, self._elsewhere):
             if path not in found and (stamp := _stamp_of_file(path)) is not None:
                 found[path] = stamp
         live, forgotten = self._read_known()
@@ -123,14 +132,12 @@ class FolderScan:
         known = []
         for row in rows:
             with suppress(ValueError):
-                known.append(_Known(row, text_to_path(row.file)))
+                known.append(_Known(row, str(text_to_path(row.file)) if row.file.startswith("file:") else row.file))
         return [each for each in known if each.row.forgotten is None], [
             each for each in known if each.row.forgotten is not None
         ]
 
-    def _compare(
-        self, live: list[_Known], found: dict[Path, FileStamp]
-    ) -> tuple[list[_Known], list[_Known], set[Path]]:
+    def _compare(self, live: list[_Known], found: dict[str, FileStamp]) -> tuple[list[_Known], list[_Known], set[str]]:
         """Return the entries whose file is not there, those whose file has other values, and the paths of all entries
         whose file is there. Entries whose file is back unchanged are marked."""
         absent, altered, taken = [], [], set()
@@ -152,7 +159,7 @@ class FolderScan:
         return absent, altered, taken
 
     def _settle_forgotten(
-        self, forgotten: list[_Known], found: dict[Path, FileStamp], fresh: dict[Path, FileStamp]
+        self, forgotten: list[_Known], found: dict[str, FileStamp], fresh: dict[str, FileStamp]
     ) -> None:
         """Keep deleted pictures whose file is still there away; take back those whose file was gone and is back."""
         gone, back = [], []
@@ -170,17 +177,17 @@ class FolderScan:
                 set_values(connection, gone, missing=True)
                 self.report.returned += set_values(connection, back, missing=False, forgotten=None)
 
-    def _find_moved(self, lost: list[_Known], fresh: dict[Path, FileStamp]) -> list[tuple[_Known, Path]]:
+    def _find_moved(self, lost: list[_Known], fresh: dict[str, FileStamp]) -> list[tuple[_Known, str]]:
         """Return the entries whose content is at another path now, with that path, which is removed from `fresh`."""
         lost = [known for known in lost if known.path not in fresh or self._hash(known.path) != known.row.content]
-        moves: list[tuple[_Known, Path]] = []
+        moves: list[tuple[_Known, str]] = []
         by_stamp = {stamp: path for path, stamp in fresh.items() if stamp.inode}
         for known in lost:
             path = by_stamp.get(known.stamp)
             if path is not None and fresh.pop(path, None) is not None:
                 moves.append((known, path))
         found = {known.row.id for known, _ in moves}
-        by_size: dict[int, list[Path]] = defaultdict(list)
+        by_size: dict[int, list[str]] = defaultdict(list)
         for path, stamp in fresh.items():
             by_size[stamp.bytes].append(path)
         for known in lost:
@@ -194,7 +201,7 @@ class FolderScan:
                 moves.append((known, path))
         return moves
 
-    def _apply_moves(self, moves: list[tuple[_Known, Path]], altered: list[_Known]) -> None:
+    def _apply_moves(self, moves: list[tuple[_Known, str]], altered: list[_Known]) -> None:
         """Set the new paths. An altered entry whose path another one has taken is forgotten: its file was replaced."""
         if not moves:
             return
@@ -212,11 +219,12 @@ class FolderScan:
                 if status is None or _is_taken(connection, path):  # it has moved on since; the next scan finds it
                     set_values(connection, [known.row.id], file=known.row.file, missing=True)
                 else:
-                    update_file(connection, known.row.id, path, status)
+                    update_file(connection, known.row.id, Path(path), status)
                     self.report.moved.append(known.row.id)
 
     def _update_edited(self, known: _Known, stamp: FileStamp) -> None:
-        """Take the new content of an entry's file over; its record stays if the file has none any more."""
+        """Take over the new content of an entry's file. Another picture of ours, drawn into the same file, replaces the
+        entry; an edited one keeps it, and its record if the file has none any more."""
         self._check()
         content = self._hash(known.path)
         if content is None:
@@ -224,21 +232,29 @@ class FolderScan:
         read = None
         if content != known.row.content:
             with suppress(OSError):
-                read = read_picture(known.path, {content: Note(content=content)})
+                read = read_picture(Path(known.path), {content: Note(content=content)})
         with self._connections.write() as connection:
             if not _is_unchanged(connection, known):
                 return
-            update_file(connection, known.row.id, known.path, stamp, content=content)
+            if read is not None and read.file.record_in_file:
+                self._update_drawn(connection, known.row.id, read)
+                return
+            update_file(connection, known.row.id, Path(known.path), stamp, content=content)
             if read is not None:
-                connection.execute(
-                    update(picture)
-                    .where(picture.c.id == known.row.id)
-                    .values(width=read.new.size.width, height=read.new.size.height)
-                )
+                set_pixels(connection, known.row.id, read.new.size, read.new.pixels_digest)
         if content != known.row.content:
             self.report.edited.append(known.row.id)
         elif known.row.missing:
             self.report.returned.append(known.row.id)
+
+    def _update_drawn(self, connection: Connection, entry: int, read: ReadPicture) -> None:
+        if is_same_drawing(connection, entry, read.new):
+            update_picture(connection, entry, read.new, read.file)
+            self.report.edited.append(entry)
+        else:
+            remove_entries(connection, [entry])
+            self.report.removed.append(entry)
+            self._insert(connection, read)
 
     def _mark_missing(self, lost: list[_Known]) -> None:
         gone = [known for known in lost if not known.row.missing]
@@ -247,7 +263,7 @@ class FolderScan:
                 ids = [known.row.id for known in gone if _is_unchanged(connection, known)]
                 self.report.missing += set_values(connection, ids, missing=True)
 
-    def _index_new(self, fresh: dict[Path, FileStamp]) -> None:
+    def _index_new(self, fresh: dict[str, FileStamp]) -> None:
         """Index the files that are pictures of ours; remember the others, so that they are not read again."""
         unknown = self._without_others(fresh)
         notes = self._notes() if unknown else {}
@@ -257,7 +273,7 @@ class FolderScan:
             for path in some:
                 self._check()
                 with suppress(OSError):
-                    read.append((path, read_picture(path, notes)))
+                    read.append((path, read_picture(Path(path), notes)))
             with self._connections.write() as connection:
                 for path, found in read:
                     if found is None:
@@ -267,7 +283,7 @@ class FolderScan:
             self._progress(min(start + _BATCH, len(unknown)), len(unknown))
 
     def _insert(self, connection: Connection, found: ReadPicture) -> None:
-        if _is_taken(connection, found.new.file):  # indexed meanwhile
+        if _is_taken(connection, str(found.new.file)):  # indexed meanwhile
             return
         entry = insert_picture(connection, found.new, found.file, found.new.created or datetime.now(UTC))
         marks = marks_of(found)
@@ -278,26 +294,26 @@ class FolderScan:
         if marks.get("forgotten") is None:
             self.report.added.append(entry)
 
-    def _without_others(self, fresh: dict[Path, FileStamp]) -> list[Path]:
+    def _without_others(self, fresh: dict[str, FileStamp]) -> list[str]:
         with self._connections.read() as connection:
             others = {row.file: (row.file_bytes, row.file_mtime) for row in connection.execute(select(other_file))}
         return [
             path
             for path, stamp in sorted(fresh.items(), key=lambda item: item[1].mtime)
-            if others.get(path_to_text(path)) != (stamp.bytes, stamp.mtime)
+            if others.get(path_to_text(Path(path))) != (stamp.bytes, stamp.mtime)
         ]
 
-    def _hash(self, path: Path) -> str | None:
+    def _hash(self, path: str) -> str | None:
         if path not in self._hashes:
             self._check()
             try:
-                self._hashes[path] = content_hash(path)
+                self._hashes[path] = content_hash(Path(path))
             except OSError:
                 self._hashes[path] = None
         return self._hashes[path]
 
 
-def _stamp_of_file(path: Path) -> FileStamp | None:
+def _stamp_of_file(path: str) -> FileStamp | None:
     """Return the values of a file, in the scanned folder or elsewhere; None if it is not there or empty."""
     try:
         status = os.stat(path)
@@ -306,9 +322,9 @@ def _stamp_of_file(path: Path) -> FileStamp | None:
     return stamp_of(status) if status.st_size else None
 
 
-def _is_taken(connection: Connection, path: Path) -> bool:
+def _is_taken(connection: Connection, path: str) -> bool:
     """Whether an entry has this path."""
-    there = select(picture.c.id).where(picture.c.file == path_to_text(path), picture.c.forgotten.is_(None))
+    there = select(picture.c.id).where(picture.c.file == path_to_text(Path(path)), picture.c.forgotten.is_(None))
     return connection.scalar(there) is not None
 
 
@@ -320,11 +336,11 @@ def _is_unchanged(connection: Connection, known: _Known) -> bool:
     return now is not None and tuple(now) == (known.row.file, known.row.content, None)
 
 
-def _remember_other(connection: Connection, path: Path, stamp: FileStamp) -> None:
+def _remember_other(connection: Connection, path: str, stamp: FileStamp) -> None:
     values = {"file_bytes": stamp.bytes, "file_mtime": stamp.mtime}
     connection.execute(
         sqlite_insert(other_file)
-        .values(file=path_to_text(path), **values)
+        .values(file=path_to_text(Path(path)), **values)
         .on_conflict_do_update(index_elements=["file"], set_=values)
     )
 

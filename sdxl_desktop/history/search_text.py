@@ -33,16 +33,23 @@ def parse_search(text: str, column: str) -> SearchText:
     """Return the search for `text` in `column`: words match from their beginning, quoted phrases as they are, all must
     be found. Nothing is an error; blank text is an empty search."""
     clean = re.sub(r"[\x00-\x1f\x7f]", " ", replace_unencodable(text[:_MAX_CHARACTERS]))
-    terms, contained = [], []
+    terms: list[str] = []
+    contained: list[str] = []
+    signs: list[str] = []
     for found in list(_TERM.finditer(clean))[:_MAX_TERMS]:
         phrase, word = found[1], found[2]
         term = (phrase if phrase is not None else word).strip()
         if not term:
             continue
-        if _UNSEPARATED.search(term) or not any(each.isalnum() for each in term):
+        is_word = any(each.isalnum() for each in term)
+        if term.isascii() and not is_word:
+            signs.append(term)
+        elif _UNSEPARATED.search(term) or not is_word:
             contained.append(term)
         else:
             terms.append(f'"{term}"' if phrase is not None else f'"{term}" *')
+    if not terms and not contained:  # between words they are taken for separators
+        contained = signs
     match = f"{{{column}}} : ({' AND '.join(terms)})" if terms else ""
     return SearchText(match, tuple(contained))
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
-from sqlalchemy import Connection, Row, delete, literal_column, select, text
+from sqlalchemy import Connection, delete, literal_column, select, text
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Timings
@@ -33,6 +32,7 @@ from sdxl_desktop.history.rows import (
     add_tag,
     existing,
     insert_picture,
+    is_same_drawing,
     remove_entries,
     remove_tag,
     remove_unused_tags,
@@ -116,11 +116,11 @@ class History(HistoryReader):
         replaced: tuple[int, ...] = ()
         with self._changing(ChangeKind.ADDED) as (connection, ids):
             known = connection.execute(
-                select(picture.c.id, picture.c.content, picture.c.seed, picture.c.prompt).where(
+                select(picture.c.id, picture.c.content).where(
                     picture.c.forgotten.is_(None), picture.c.file == path_to_text(new.file)
                 )
             ).one_or_none()
-            if known is not None and (known.content == indexed.content or _is_same_drawing(known, new)):
+            if known is not None and (known.content == indexed.content or is_same_drawing(connection, known.id, new)):
                 update_picture(connection, known.id, new, indexed)
                 ids.append(known.id)
             else:
@@ -328,12 +328,6 @@ def _check(connection: Connection) -> None:
     found = connection.scalar(text("PRAGMA quick_check(1)"))
     if found != "ok":
         raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
-
-
-def _is_same_drawing(known: Row[*tuple[Any, ...]], new: NewPicture) -> bool:
-    """Whether the entry `known` is of the same drawing: a result may be blended again in its file."""
-    record = new.record
-    return record is not None and (known.seed, known.prompt) == (record.seed, record.request.prompts.prompt)
 
 
 def _clean_tag(name: str) -> str:

@@ -29,8 +29,9 @@ class HistoryController(QObject):
         super().__init__(parent)
         self._history = history
         self._watch = HistoryWatch(history, self)
-        session.recorder = HistoryRecorder(lambda task, failed: history.write(task, None, failed), show_error, title_of)
-        history.open_failed.connect(show_error)
+        recorder = HistoryRecorder(lambda task, failed: history.write(task, None, failed), show_error, title_of)
+        session.recorder = recorder
+        history.open_failed.connect(recorder.failed)  # which reports it once, however many pictures follow
         history.task_failed.connect(show_error)
         self._watch.reported.connect(show_error)
 

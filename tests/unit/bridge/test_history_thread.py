@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,9 @@ def test_tasks_wait_until_it_is_open_and_run_off_the_main_thread(
 ) -> None:
     work.add("cat.png")
     work.close()
-    main, threads, answers = threading.get_ident(), [], []
+    main = threading.get_ident()
+    threads: list[int] = []
+    answers: list[int] = []
 
     def count(history: History) -> int:
         threads.append(threading.get_ident())
@@ -99,7 +102,7 @@ def test_writing_that_was_asked_for_is_finished_when_the_window_closes(
     thread.open()
     qtbot.waitUntil(lambda: thread.is_open)
     for rating in (1, 2, 3, 4, 5):
-        thread.write(lambda history, rating=rating: history.set_rating([1], rating))
+        thread.write(partial(History.set_rating, ids=[1], rating=rating))
     thread.close()
     qtbot.waitUntil(lambda: not any(each.name == "history" for each in threading.enumerate()))
     assert work.history.entries([1])[0].rating == 5

@@ -145,6 +145,24 @@ def test_an_edited_picture_keeps_its_entry_and_its_prompt(work: Work) -> None:
     assert only(work).id == entry
 
 
+def test_another_picture_that_was_drawn_into_the_same_file_is_a_new_one(work: Work) -> None:
+    entry = work.add("cat.png", "a cat", 1)
+    work.history.set_rating([entry], 5)
+    work.write("new.png", "a dog", 2)
+    shutil.copyfile(work.pictures / "new.png", work.pictures / "cat.png")  # as `generate -o` killed before indexing
+    (work.pictures / "new.png").unlink()
+    assert scan(work).removed == [entry]
+    assert (only(work).prompt, only(work).seed, only(work).rating) == ("a dog", 2, 0)
+
+
+def test_the_same_drawing_in_another_encoding_keeps_its_entry(work: Work) -> None:
+    entry = work.add("cat.jpg", "a cat", 1)
+    work.write("again.jpg", "a cat", 1, width=32)
+    os.replace(work.pictures / "again.jpg", work.pictures / "cat.jpg")
+    assert scan(work).edited == [entry]
+    assert (only(work).id, only(work).size) == (entry, Size(32, 8))
+
+
 def test_a_touched_file_is_not_edited(work: Work) -> None:
     work.add("cat.png")
     os.utime(work.pictures / "cat.png", (1, 1))

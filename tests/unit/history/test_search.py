@@ -56,6 +56,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
         ("☃", {"signs"}),
         ("++", {"signs"}),
         ("<lora:detail", {"signs"}),
+        ("hea, ( - red", {"heart", "blue"}),
         ("ugly", set()),
         ("heart NOT blue", set()),
         ("prompt:heart", set()),

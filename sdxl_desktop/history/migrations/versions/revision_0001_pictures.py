@@ -78,7 +78,7 @@ _STATEMENTS = (
     """
     CREATE VIRTUAL TABLE picture_text USING fts5 (
         prompt, negative_prompt, content='picture', content_rowid='id',
-        tokenize='unicode61 remove_diacritics 2', prefix='2 3'
+        tokenize='unicode61 remove_diacritics 2', prefix='1 2 3'
     )
     """,
     """
