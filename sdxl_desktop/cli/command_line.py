@@ -28,6 +28,7 @@ from sdxl_desktop.cli.option_types import use_option_types
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
+from sdxl_desktop.cli.styles_command import styles
 from sdxl_desktop.cli.terminal_encoding import tolerate_any_text
 from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.errors import SdxlDesktopError, describe_error, wrap_error
@@ -160,7 +161,7 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 
 def _no_such_file(name: str) -> str:
-    similar = get_close_matches(name, ["window", "generate", "devices", "checkpoints", "cache", "bench"], n=1)
+    similar = get_close_matches(name, ["window", "generate", "devices", "checkpoints", "cache", "styles", "bench"], n=1)
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
@@ -170,6 +171,7 @@ checkpoints.command("download")(download_checkpoint)
 register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
+app.add_typer(styles, name="styles")
 app.command()(bench)
 
 

@@ -72,9 +72,8 @@ class CurrentRun:
         if not 0 < self.finished_pictures < sampling.count:
             return self.request
         seed = (sampling.seed + self.finished_pictures) % (MAX_SEED + 1)
-        return replace(
-            self.request, sampling=replace(sampling, seed=seed, count=sampling.count - self.finished_pictures)
-        )
+        left = replace(sampling, seed=seed, count=sampling.count - self.finished_pictures)
+        return self.request.with_pictures(self.finished_pictures, left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,9 @@ class GenerationSession:
                 self.run = replace(self.run, preview=event.pixels)
             case PictureFinished():
                 self.run = replace(self.run, finished_pictures=self.run.finished_pictures + 1)
-                self._add_result(Result(picture=event.picture, request=self.run.request))
+                self._add_result(
+                    Result(picture=event.picture, request=self.run.request.of_picture(event.picture.index))
+                )
             case RunFinished():
                 devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sdxl_desktop.core.request import (
 from sdxl_desktop.core.seeds import random_seed
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.session import addition_values, edit_values
 from sdxl_desktop.session.building import (
@@ -37,6 +38,9 @@ from sdxl_desktop.session.building import (
 )
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
 from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
+from sdxl_desktop.session.prompt_craft import presets
+from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
+from sdxl_desktop.session.prompt_craft.prompt_builder import MAX_COMBINATIONS, PromptBuilder, too_many_combinations
 
 
 class Workspace:
@@ -55,6 +59,8 @@ class Workspace:
         self.edit_source = NO_EDIT_SOURCE
         self.input_errors: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
+        self.prompt_builder = PromptBuilder()
+        """Knows the styles and wildcards; the owner of the workspace sets it."""
         self._content_of = content_of
         self._wanted = ""
         self._sampling = Sampling(speed=DEFAULT_SPEED)
@@ -216,6 +222,7 @@ class Workspace:
             find_obstacle(self.checkpoint, edit_source, other_vae=other_vae),
             *self.input_errors,
             self._refiner_problem(),
+            self._prompt_problem(),
         )
         return tuple(one for one in found if one is not None)
 
@@ -224,6 +231,14 @@ class Workspace:
             return None
         try:
             build_refiner_parameters(self._value.refiner, self.refiners)
+        except RequestError as problem:
+            return problem
+        return None
+
+    def _prompt_problem(self) -> RequestError | None:
+        """Return what is missing for the prompt: a style or a wildcard."""
+        try:
+            self.prompt_builder.check(self.prompt_builder.source(self._value.prompts, self._value.styles))
         except RequestError as problem:
             return problem
         return None
@@ -241,7 +256,40 @@ class Workspace:
         if asked is None:
             return None
         self._take_new_seeds()
-        return replace(asked, sampling=self._sampling)
+        return self._with_final_prompts(replace(asked, sampling=self._sampling))
+
+    def _with_final_prompts(self, request: GenerationRequest) -> GenerationRequest:
+        """Return `request`, whose prompts are as typed, with the final ones and the embeddings that they name."""
+        made = self.prompt_builder.applied_to(request, self._value.styles)
+        if made.prompt_source is None:
+            return made
+        return replace(made, additions=addition_values.used(self._value.additions, made.all_prompts))
+
+    def build_combinations(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
+    ) -> tuple[GenerationRequest, ...]:
+        """Return one request, as `build_request` does, for each combination of the prompt's variants and wildcards, all
+        with the same seeds; empty without a checkpoint. Raises RequestError also for more than MAX_COMBINATIONS."""
+        asked = self._build_without_new_seeds(execution, edit_source, output)
+        if asked is None:
+            return ()
+        source = self.prompt_builder.source(self._value.prompts, self._value.styles)
+        found = self.prompt_builder.combinations(source)
+        if len(found) > MAX_COMBINATIONS:
+            raise too_many_combinations()
+        self._take_new_seeds()
+        asked = replace(asked, sampling=self._sampling)
+        additions = (addition_values.used(self._value.additions, prompts) for prompts in found)
+        return tuple(
+            replace(asked, prompts=prompts, prompt_source=source, additions=used)
+            for prompts, used in zip(found, additions, strict=True)
+        )
+
+    def count_combinations(self) -> int:
+        """Return the number of combinations of the prompt's variants and wildcards; MAX_COMBINATIONS + 1 stands for
+        more. Raises RequestError."""
+        source = self.prompt_builder.source(self._value.prompts, self._value.styles)
+        return len(self.prompt_builder.combinations(source))
 
     def build_comparison_requests(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -258,7 +306,9 @@ class Workspace:
             )
             for on in (False, True)
         )
-        return None if without is None or with_it is None else (without, with_it)
+        if without is None or with_it is None:
+            return None
+        return self._with_final_prompts(without), self._with_final_prompts(with_it)
 
     def can_request(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -308,9 +358,11 @@ class Workspace:
         )
         additions, no_additions = addition_values.with_recorded_additions(value.additions, request.additions)
         conditioning = with_default_scores(request.micro_conditioning)
+        typed = self.prompt_builder.recorded_source(request, seed)
         self._value = replace(
             value,
-            prompts=request.prompts,
+            prompts=request.prompts if typed is None else typed.prompts,
+            styles=() if typed is None else typed.styles,
             micro_conditioning=conditioning,
             micro_conditioning_on=conditioning != MicroConditioning(),
             edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
@@ -319,9 +371,49 @@ class Workspace:
             seed_locked=True,
             variation_locked=request.sampling.variation_strength > 0,
         )
+        styles = () if request.prompt_source is None or typed is not None else request.prompt_source.styles
+        no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
         lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        return reuse_warning((*lost, *no_refiner, *no_additions), title, differs=differs)
+        return reuse_warning((*lost, *no_refiner, *no_additions, *no_styles), title, differs=differs)
+
+    def _missing_styles(self, names: Sequence[str]) -> tuple[str, ...]:
+        return self.prompt_builder.styles().missing(names) if names else ()
+
+    # presets
+
+    def create_preset(self, name: str, parts: Collection[PresetPart], hash_of: HashOf) -> SettingsPreset:
+        """Return a preset of the chosen parts of the present values; raises RequestError."""
+        return presets.create_preset(name, self.value, self._sampling, parts, hash_of)
+
+    def apply_preset(self, preset: SettingsPreset, find: FindAdapter) -> SdxlDesktopError | None:
+        """Apply what `preset` holds. Returns a warning if not everything it names is available."""
+        lost: tuple[str, ...] = ()
+        if preset.checkpoint and not self.select_checkpoint(preset.checkpoint):
+            lost = (f"the checkpoint {display_text(preset.checkpoint, 60)}",)
+        value, no_adapters = presets.apply_preset(replace(self.value, sampling=self._sampling), preset, find)
+        self._sampling, self._sampling_is_set = value.sampling or self._sampling, True
+        if self.checkpoint is not None:
+            size = self._sampling.size.rounded_to_multiple(self.checkpoint.size_multiple)
+            self._sampling = replace(self._sampling, size=size)
+        self._value = value
+        self._reapply_intent()
+        no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(preset.styles or ()))
+        no_refiner = () if self._refiner_problem() is None else (f"the refiner {value.refiner.checkpoint}",)
+        missing = (*lost, *no_refiner, *no_adapters, *no_styles)
+        if not missing:
+            return None
+        return CheckpointError(
+            f"Not here: {', '.join(missing)}.",
+            why="Everything else in the preset is applied.",
+            next_step="Add what is missing and apply the preset again, or go on with what there is.",
+        )
+
+    def apply_recommended(self) -> None:
+        """Set what the checkpoint recommends: size, steps, guidance and scheduler."""
+        if self.checkpoint is not None:
+            self._sampling, self._sampling_is_set = recommended_sampling(self.checkpoint, self._sampling), True
+            self._reapply_intent()
 
 
 def no_checkpoint_error() -> CheckpointError:
