@@ -44,7 +44,7 @@ from sdxl_desktop.session.prompt_craft.prompt_builder import MAX_COMBINATIONS, P
 
 
 class Workspace:
-    """The values of the next run, the available checkpoints, and the canvas content (`ground`).
+    """The values of the next run, the available checkpoints, and the canvas content (`edit_source`).
 
     `unreadable` lists panel inputs that cannot be parsed. `few_step.notice` says which settings were applied for a
     few-step checkpoint. The view calls `take` with what the user changed, and shows `value` again after it and after
@@ -54,6 +54,8 @@ class Workspace:
     def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
         """`content_of` returns the content id of a checkpoint's folder, "" if unknown."""
         self.checkpoints: tuple[Checkpoint, ...] = ()
+        self.checkpoints_known = False
+        """Whether `checkpoints` was set, even to none."""
         self.checkpoint: Checkpoint | None = None
         """The checkpoint used for generation."""
         self.edit_source = NO_EDIT_SOURCE
@@ -119,7 +121,7 @@ class Workspace:
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Set the available checkpoints; the chosen one and all values set before are unchanged."""
         self._wanted = self.value.checkpoint
-        self.checkpoints = tuple(checkpoints)
+        self.checkpoints, self.checkpoints_known = tuple(checkpoints), True
         base = (one for one in self.checkpoints if one.kind is CheckpointKind.BASE)
         self.checkpoint = self._named(self._wanted) or next(base, next(iter(self.checkpoints), None))
         if self.checkpoint is None:
@@ -213,7 +215,7 @@ class Workspace:
     # the request
 
     def problems(self, edit_source: EditSource | None = None) -> tuple[SdxlDesktopError, ...]:
-        """Return what prevents a run on `ground` (None: the canvas content), each with what to do."""
+        """Return what prevents a run on `edit_source` (None: the canvas content), each with what to do."""
         if self.checkpoint is None:
             return (no_checkpoint_error(),)
         edit_source = self.edit_source if edit_source is None else edit_source
@@ -249,7 +251,7 @@ class Workspace:
         """Return the next request with its seeds; None without a checkpoint. Seeds that are not locked are drawn anew
         each time, and shown afterwards.
 
-        Raises RequestError for incompatible values, and if the checkpoint cannot process `ground`; then no seed is
+        Raises RequestError for incompatible values, and if the checkpoint cannot process `edit_source`; then no seed is
         drawn.
         """
         asked = self._build_without_new_seeds(execution, edit_source, output)

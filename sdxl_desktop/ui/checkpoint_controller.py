@@ -44,16 +44,15 @@ class CheckpointController(QObject):
         self._parameters_panel, self._engine, self._background = parameters_panel, engine, background
         self._library, self._execution = library, execution
         self._checkpoints: tuple[Checkpoint, ...] | None = None
-        self._on_first_list: Callable[[], object] | None = None
+        self._waiting: list[Callable[[], object]] = []
         self._started, self._closed = False, False
         self._warmed_speed = DEFAULT_SPEED
         parameters_panel.checkpoint_selected.connect(self.handle_checkpoint_selected)
         parameters_panel.changed.connect(self._handle_speed_changed)
 
-    def start(self, on_first_list: Callable[[], object] | None = None) -> None:
-        """List devices and checkpoints. `on_first_list` is called when the checkpoints are known; it starts a run, so
-        nothing is warmed up before it."""
-        self._started, self._on_first_list = True, on_first_list
+    def start(self) -> None:
+        """List devices and checkpoints."""
+        self._started = True
         self._engine.list_devices()
         self.rescan()
 
@@ -67,6 +66,18 @@ class CheckpointController(QObject):
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The checkpoints found by the last scan."""
         return self._checkpoints or ()
+
+    def when_listed(self, run: Callable[[], object]) -> None:
+        """Call `run` as soon as the checkpoints are known: now, or once after the first scan unless `forget_waiting` is
+        called before. It may start a run, so nothing is warmed up ahead of it."""
+        if self._checkpoints is not None:
+            run()
+        elif run not in self._waiting:
+            self._waiting.append(run)
+
+    def forget_waiting(self) -> None:
+        """Do not call what waits for the first scan."""
+        self._waiting.clear()
 
     def rescan(self) -> None:
         """Scan the checkpoint folders again."""
@@ -85,9 +96,11 @@ class CheckpointController(QObject):
             self._checkpoints = checkpoints
             self._parameters_panel.set_checkpoints(checkpoints)
         self.checkpoints_listed.emit(checkpoints)
-        first, self._on_first_list = self._on_first_list, None
-        if first is not None:
-            first()
+        waiting, self._waiting = self._waiting, []
+        for run in waiting:
+            run()
+        if waiting:
+            self.warm_up()
 
     # selected checkpoint
 
@@ -120,7 +133,7 @@ class CheckpointController(QObject):
     def warm_up(self) -> None:
         """Let the engine load and compile what the next run needs, unless it already has."""
         checkpoint = self._parameters_panel.checkpoint()
-        if self._started and checkpoint is not None and self._on_first_list is None:
+        if self._started and checkpoint is not None and not self._waiting:
             self._warmed_speed = self._parameters_panel.speed()
             self._engine.warm_up(checkpoint.folder, self._execution(), self._warmed_speed)
 

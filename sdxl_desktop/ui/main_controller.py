@@ -3,7 +3,6 @@ refreshes them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,6 @@ from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, OutputOptions
-from sdxl_desktop.core.run_log import format_error
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind, detect_addition_kind, read_few_step_lora
@@ -31,8 +29,10 @@ from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.session.workspace import no_checkpoint_error
 from sdxl_desktop.ui.candidate_actions import CandidateActions
 from sdxl_desktop.ui.canvas_area import CanvasArea
+from sdxl_desktop.ui.checkpoint_controller import CheckpointController
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drafts.draft_actions import DraftActions
+from sdxl_desktop.ui.error_messages import ErrorMessages
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.latent_actions import LatentActions
 from sdxl_desktop.ui.notify import Notify
@@ -43,7 +43,6 @@ from sdxl_desktop.ui.result_menu import ResultMenu
 from sdxl_desktop.ui.run_planner import RunPlanner
 from sdxl_desktop.ui.status_line import StatusLine, format_part_devices
 
-_log = logging.getLogger(__name__)
 RequestT = TypeVar("RequestT")
 
 
@@ -64,18 +63,16 @@ class MainController(QObject):
         precompiled_sizes: PrecompiledSizes,
         timing_history: TimingHistory,
         background: BackgroundRunner,
+        checkpoints: CheckpointController,
     ) -> None:
         super().__init__(canvas_area)
         self._session = session
         self._parameters_panel, self._canvas_area, self._status = parameters_panel, canvas_area, status
-        self._importer, self._background = importer, background
+        self._importer, self._background, self._checkpoints = importer, background, checkpoints
         self._preferences = preferences
         self._compared_requests: tuple[GenerationRequest, GenerationRequest] | None = None
-        self._error: SdxlDesktopError | None = None
-        self._behind: SdxlDesktopError | None = None
-        """The session's error at the time this error was shown."""
-        self._is_resolved: Callable[[], bool] | None = None
-        """Whether the error's cause no longer exists."""
+        self.errors = ErrorMessages(session, self)
+        self.show_error = self.errors.show_error
         self._last_finished = session.finished
         self._unannounced_picture: Picture | None = None
         self.planner = RunPlanner(
@@ -95,26 +92,27 @@ class MainController(QObject):
         self.drafts = DraftActions(session, parameters_panel, self._build_request, self.show_error, canvas_area)
         self.menu = ResultMenu(canvas_area, importer, self.results, self.candidates, self.latents)
         self._connect()
+        self.errors.changed.connect(self.refresh)
         session.changed = self.refresh
 
     def _connect(self) -> None:
-        desk, stage = self._parameters_panel, self._canvas_area
-        desk.generate_requested.connect(self.generate)
-        desk.queue_requested.connect(self.add_to_queue)
-        desk.cancel_requested.connect(self._session.cancel)
-        desk.clear_queue_requested.connect(self.clear_queue)
-        desk.resume_requested.connect(self._session.resume)
-        stage.banner.retry_requested.connect(self._session.retry_saving)
-        stage.banner.save_as_requested.connect(self._save_unwritten_as)
-        desk.compare_requested.connect(self.compare)
-        desk.drafts_requested.connect(self.drafts.open)
+        panel, canvas_area = self._parameters_panel, self._canvas_area
+        panel.generate_requested.connect(self.generate)
+        panel.queue_requested.connect(self.add_to_queue)
+        panel.cancel_requested.connect(self._session.cancel)
+        panel.clear_queue_requested.connect(self.clear_queue)
+        panel.resume_requested.connect(self._session.resume)
+        canvas_area.banner.retry_requested.connect(self._session.retry_saving)
+        canvas_area.banner.save_as_requested.connect(self._save_unwritten_as)
+        panel.compare_requested.connect(self.compare)
+        panel.drafts_requested.connect(self.open_drafts)
         self.refreshed.connect(self.drafts.refresh)
-        desk.expand_requested.connect(self._importer.expand)
+        panel.expand_requested.connect(self._importer.expand)
         self._importer.edit_source_changed.connect(self.planner.update_edit_source)
-        self._importer.picture_replaced.connect(desk.reset_intent)
-        self._importer.picture_replaced.connect(lambda: self.clear_error_of(PictureError))
-        self._importer.edit_source_changed.connect(self.recheck_error)
-        desk.changed.connect(self.recheck_error)
+        self._importer.picture_replaced.connect(panel.reset_intent)
+        self._importer.picture_replaced.connect(lambda: self.errors.clear_kind(PictureError))
+        self._importer.edit_source_changed.connect(self.errors.recheck)
+        panel.changed.connect(self.errors.recheck)
         self._importer.failed.connect(self.show_error)
         self._importer.message.connect(self.notify)
         self._importer.transparency_blended.connect(self._notify_blended)
@@ -123,10 +121,10 @@ class MainController(QObject):
         )
         self._importer.expanded.connect(self._handle_expanded)
         self._importer.metadata_found.connect(self._offer_recorded_settings)
-        stage.banner.dismiss_requested.connect(self.dismiss)
-        stage.banner.action_triggered.connect(self._session.resume)
-        stage.toast.action_failed.connect(self.show_error)
-        stage.empty_state.prompt_selected.connect(desk.set_prompt)
+        canvas_area.banner.dismiss_requested.connect(self.dismiss)
+        canvas_area.banner.action_triggered.connect(self._session.resume)
+        canvas_area.toast.action_failed.connect(self.show_error)
+        canvas_area.empty_state.prompt_selected.connect(panel.set_prompt)
 
     # generating
 
@@ -139,10 +137,18 @@ class MainController(QObject):
         self.add_to_queue()
 
     def add_to_queue(self) -> None:
-        """Queue a run with the panel's parameters; it starts when the engine is free."""
+        """Queue a run with the panel's parameters; it starts when the engine is free. At the start of the application,
+        it waits until the checkpoints are known."""
+        self._checkpoints.when_listed(self._queue_run)
+
+    def _queue_run(self) -> None:
         request = self._build_request()
         if request is not None:
             self._start_run(request)
+
+    def open_drafts(self) -> None:
+        """Show the drafts of the panel's request."""
+        self._checkpoints.when_listed(self.drafts.open)
 
     def resume_postponed(self) -> None:
         """Run the requests that were postponed at the last exit."""
@@ -167,7 +173,7 @@ class MainController(QObject):
     def _build_request(self) -> GenerationRequest | None:
         """Return the panel's request; None after showing an error if there is none."""
         request = self._request_or_error(
-            lambda run, ground, output: self._parameters_panel.build_request(run, ground, output=output),
+            lambda run, edit_source, output: self._parameters_panel.build_request(run, edit_source, output=output),
             self._can_request,
         )
         return None if request is None else self.planner.with_frame_size(request)
@@ -192,7 +198,7 @@ class MainController(QObject):
         return asked
 
     def _start_run(self, request: GenerationRequest) -> None:
-        self._error = None
+        self.errors.forget()
         self._canvas_area.toast.dismiss()
         self._session.generate(request)
 
@@ -221,8 +227,13 @@ class MainController(QObject):
         if self._session.run is not None:
             self.notify("Already drawing. Compare when it is done.")
             return
+        self._checkpoints.when_listed(self._queue_comparison)
+
+    def _queue_comparison(self) -> None:
         both = self._request_or_error(
-            lambda run, ground, output: self._parameters_panel.build_comparison_requests(run, ground, output=output),
+            lambda run, edit_source, output: self._parameters_panel.build_comparison_requests(
+                run, edit_source, output=output
+            ),
             self._can_request,
         )
         if both is None:
@@ -299,6 +310,9 @@ class MainController(QObject):
 
     def apply_record(self, record: PictureRecord) -> None:
         """Restore the settings of `record` in the panels, and report what is missing here."""
+        self._checkpoints.when_listed(partial(self._apply_record, record))
+
+    def _apply_record(self, record: PictureRecord) -> None:
         problem = self._parameters_panel.apply_recorded(record.request, record.seed, record.checkpoint_id)
         if problem is not None:
             self.show_error(problem)
@@ -309,10 +323,12 @@ class MainController(QObject):
         return self._canvas_area.toast.notify
 
     def escape(self) -> None:
-        """Cancel the run; without one, dismiss the error; without one, return from a result to the picture."""
+        """Cancel the run and what waits for the list of checkpoints; without a run, dismiss the error; without one,
+        return from a result to the picture."""
+        self._checkpoints.forget_waiting()
         if self._session.run is not None:
             self._session.cancel()
-        elif self._session.error is not None or self._error is not None:
+        elif self.errors.shown is not None:
             self.dismiss()
         elif self._canvas_area.shown_result is not None and self._importer.document.has_picture:
             self._canvas_area.show_document()
@@ -322,40 +338,9 @@ class MainController(QObject):
     def dismiss(self) -> None:
         """Dismiss the shown message; one it had hidden is shown next."""
         self._canvas_area.toast.dismiss()
-        if self._error is not None and self._session.error is not None and self._shown is self._error:
-            self._clear_error()
-            return
-        if self._shown is self._error:
-            self._error = None
-        self._session.dismiss_message()
-
-    @property
-    def _shown(self) -> SdxlDesktopError | None:
-        """The more recent of the session's error and the other error: neither hides the other for good."""
-        error = self._session.error
-        return self._error if self._error is not None and error in (None, self._behind) else error
+        self.errors.dismiss()
 
     # refreshing
-
-    def show_error(self, error: SdxlDesktopError, *, is_resolved: Callable[[], bool] | None = None) -> None:
-        """Show an error that is not a run's, until `is_resolved` returns True, if given."""
-        _log.warning("Error shown: %s", format_error(error))
-        self._error, self._is_resolved, self._behind = error, is_resolved, self._session.error
-        self.refresh()
-
-    def recheck_error(self) -> None:
-        """After a change, dismiss the error if its cause is gone."""
-        if self._error is not None and self._is_resolved is not None and self._is_resolved():
-            self._clear_error()
-
-    def clear_error_of(self, kind: type[SdxlDesktopError]) -> None:
-        """Dismiss an error of this kind after the operation has succeeded."""
-        if isinstance(self._error, kind):
-            self._clear_error()
-
-    def _clear_error(self) -> None:
-        self._error = self._is_resolved = None
-        self.refresh()
 
     def refresh(self) -> None:
         """Update the window from the session."""
@@ -368,12 +353,12 @@ class MainController(QObject):
             waiting=len(session.queue),
         )
         self._status.refresh(session)
-        told = self._shown
-        waiting = len(session.queue) if run is None and told is not None and told is session.error else 0
+        error = self.errors.shown
+        waiting = len(session.queue) if run is None and error is not None and error is session.error else 0
         self._canvas_area.banner.show_error(
-            told,
+            error,
             f"Go on with the {waiting} waiting" if waiting else "",
-            unsaved=told is not None and any(one.problem is told for one in session.unsaved_results),
+            unsaved=error is not None and any(one.problem is error for one in session.unsaved_results),
         )
         if session.finished is not self._last_finished:
             self._handle_finished()

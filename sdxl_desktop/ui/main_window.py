@@ -14,21 +14,17 @@ from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
-from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, SettingsError
 from sdxl_desktop.core.events import EngineEvent, Progress
-from sdxl_desktop.core.paths import AppPaths, chosen_folder
-from sdxl_desktop.core.request import Execution
-from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
 from sdxl_desktop.engine.checkpoint_id import cached_checkpoint_id
 from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.engine.device_times import read_timings, timings_file
-from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.drafts import DraftingSession
-from sdxl_desktop.session.result_files import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
@@ -49,20 +45,21 @@ from sdxl_desktop.ui.menu_actions import fill_menus, shortcut_table
 from sdxl_desktop.ui.menus import WindowActions, build_menus
 from sdxl_desktop.ui.outgoing_pictures import OutgoingPictures
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
+from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
 from sdxl_desktop.ui.result_menu import document_menu
-from sdxl_desktop.ui.router import IncomingHandlers, Router
+from sdxl_desktop.ui.router import Router
 from sdxl_desktop.ui.screen_size import available_screen_size
 from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.status_line import StatusLine
 from sdxl_desktop.ui.theme import ThemeSwitch
 from sdxl_desktop.ui.widgets.layout_helpers import column
+from sdxl_desktop.ui.window_connections import connect_imports, connect_projects, incoming_handlers
 from sdxl_desktop.ui.window_dialogs import open_log_dialog, open_settings_dialog
 from sdxl_desktop.ui.window_state import decode_state, encode_state
 from sdxl_desktop.ui.window_title import update_window_title
 
-_SAVE_DELAY_MS = 1500
 _MEMORY_INTERVAL_MS = 1000
 
 
@@ -88,13 +85,14 @@ class MainWindow(QMainWindow):
     def __init__(self, context: MainWindowContext, settings: Settings) -> None:
         super().__init__()
         self._context = context
-        self._preferences = settings.preferences
-        allow_prompts(settings.preferences.log_prompts)
+        self.preferences = PreferencesController(
+            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value
+        )
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
         self.session = DraftingSession(
-            context.engine_thread, self._picture_store(), run_in_background=context.background.write
+            context.engine_thread, self.preferences.picture_store(), run_in_background=context.background.write
         )
         self.document = Document()
         known = partial(cached_checkpoint_id, hashes=shared_file_hashes(context.paths.cache))
@@ -108,7 +106,11 @@ class MainWindow(QMainWindow):
         self.project_controller = ProjectController(work, context.background, context.paths.data)
         self.precompile_job = PrecompileJob(context.paths.compiled, self)
         self.checkpoint_controller = CheckpointController(
-            self.parameters_panel, context.engine_thread, context.background, self._library, self._execution
+            self.parameters_panel,
+            context.engine_thread,
+            context.background,
+            self.preferences.library,
+            self.preferences.execution,
         )
         self.controller = MainController(
             self.session,
@@ -117,26 +119,29 @@ class MainWindow(QMainWindow):
             self.status_line,
             self._outgoing,
             self.import_controller,
-            lambda: self._preferences,
+            self.preferences.value,
             PrecompiledSizes(context.paths.compiled),
             TimingHistory(context.paths.cache / "paces.json"),
             context.background,
+            self.checkpoint_controller,
         )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
         self.canvas_files = CanvasFiles(self.canvas_area, self.controller.results, self.project_controller.files)
         library_context = LibraryControllerContext(
-            self, self.session, self.parameters_panel, self.canvas_area, self.controller, self._execution
+            self, self.session, self.parameters_panel, self.canvas_area, self.controller, self.preferences.execution
         )
         self.library_controller = LibraryController(
-            library_context, context.library_thread, context.paths.data, self._library
+            library_context, context.library_thread, context.paths.data, self.preferences.library
         )
-        self.router = Router(self, context.background, self._destinations(), self.project_controller.last_folder)
+        handlers = incoming_handlers(
+            self.import_controller, self.project_controller, self.controller, self.library_controller
+        )
+        self.router = Router(self, context.background, handlers, self.project_controller.last_folder)
         self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
-        self._save_timer = QTimer(self, singleShot=True, interval=_SAVE_DELAY_MS)
         self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
         self._lay_out()
         self._fill_menus()
@@ -167,19 +172,6 @@ class MainWindow(QMainWindow):
     def theme(self) -> ThemeSwitch:
         """The application's theme switch."""
         return self._context.theme
-
-    def _destinations(self) -> IncomingHandlers:
-        return IncomingHandlers(
-            open_pictures=self.import_controller.open_pictures,
-            open_image=self.import_controller.open_image,
-            open_project=self.project_controller.open_project,
-            open_latents=self.controller.open_latents,
-            add_weights=self.controller.add_weight_files,
-            add_checkpoint=self.library_controller.actions.resolve,
-            download=self.import_controller.ask_to_download,
-            show_error=self.controller.show_error,
-            show_message=self.controller.notify,
-        )
 
     def _fill_menus(self) -> None:
         own = WindowActions(
@@ -215,8 +207,11 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoints_listed.connect(self._handle_checkpoints_listed)
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
-        self.parameters_panel.changed.connect(self._save_timer.start)
-        self._splitter.splitterMoved.connect(lambda *_: self._save_timer.start())
+        self.preferences.changed.connect(self._apply_preferences)
+        self.preferences.failed.connect(self.controller.show_error)
+        self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
+        self.parameters_panel.changed.connect(self.preferences.save_later)
+        self._splitter.splitterMoved.connect(lambda *_: self.preferences.save_later())
         self.canvas_area.result_shown.connect(self._enable_actions)
         self.canvas_area.document_menu_requested.connect(self._open_document_menu)
         self.import_controller.edit_source_changed.connect(self._enable_actions)
@@ -227,27 +222,16 @@ class MainWindow(QMainWindow):
         self.canvas_area.empty_state.settings_requested.connect(self.open_settings)
         self.canvas_area.banner.log_wanted.connect(self.open_log)
         self.precompile_job.finished.connect(self._handle_precompiled)
-        self._save_timer.timeout.connect(self._save_settings)
         self._memory_timer.timeout.connect(lambda: self.status_line.set_memory(self._context.engine_memory()))
 
     def _connect_project_controller(self) -> None:
-        projects, imports, controller = self.project_controller, self.import_controller, self.controller
-        imports.file_opened.connect(projects.add_recent)
-        projects.open_file_requested.connect(lambda file: self.router.open_files([file]))
-        projects.project_replaced.connect(controller.refresh)
-        projects.project_replaced.connect(self.checkpoint_controller.handle_checkpoint_selected)
-        projects.failed.connect(controller.show_error)
-        projects.message.connect(controller.notify)
+        projects, controller = self.project_controller, self.controller
+        connect_projects(projects, controller, self.checkpoint_controller, self.router, self.close_guard)
+        connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
         projects.recovery.restore_offered.connect(self._offer_restore)
         projects.recovery.requests_postponed.connect(self._offer_postponed)
         projects.recovery.offer_changed.connect(self._enable_actions)
-        controller.refreshed.connect(projects.recovery.handle_session_change)
-        controller.refreshed.connect(self.close_guard.handle_session_change)
         controller.refreshed.connect(self._enable_actions)
-        imports.confirm_replace = projects.files.replace_picture
-        imports.last_folder = projects.last_folder
-        imports.backdrop = lambda: self._preferences.backdrop
-        imports.edit_source_changed.connect(self.canvas_area.update_candidates)
         projects.files.changed.connect(self._show_title)
         projects.files.changed.connect(self.canvas_area.update_document_title)
         self.document.subscribe(lambda _: self._show_title())
@@ -280,7 +264,9 @@ class MainWindow(QMainWindow):
             self.parameters_panel.set_prompt(prompt)
         self.parameters_panel.focus_prompt()
         self._memory_timer.start()
-        self.checkpoint_controller.start(None if prompt is None else self.controller.generate)
+        if prompt is not None:
+            self.controller.generate()
+        self.checkpoint_controller.start()
         self.library_controller.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
@@ -295,18 +281,11 @@ class MainWindow(QMainWindow):
         self.controller.notify(words, action="Draw now", callback=self.controller.resume_postponed, persistent=True)
         self._enable_actions()
 
-    def _execution(self) -> Execution:
-        return self._preferences.execution
-
-    def _library(self) -> Library:
-        own = chosen_folder(self._preferences.checkpoints_folder, self._context.paths.checkpoints)
-        return Library(self._context.shipped_checkpoints, own)
-
     def _handle_checkpoints_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.controller.drafts.set_checkpoints(checkpoints)
         self.controller.planner.clear_caches()
         self.canvas_area.empty_state.set_ready(bool(checkpoints))
-        self.controller.recheck_error()
+        self.controller.errors.recheck()
         self.library_controller.set_checkpoints(checkpoints)
 
     # engine events
@@ -335,7 +314,7 @@ class MainWindow(QMainWindow):
 
     def _show_device(self) -> None:
         table = read_timings(timings_file(self._context.paths))
-        self.status_line.set_device(format_devices(self._preferences.execution, self._devices, table))
+        self.status_line.set_device(format_devices(self.preferences.execution(), self._devices, table))
 
     # preferences
 
@@ -347,16 +326,16 @@ class MainWindow(QMainWindow):
             self.parameters_panel.checkpoint(),
             self._context.background,
             self.precompile_job,
-            lambda: [checkpoint.folder for checkpoint in self._library().checkpoints()],
+            lambda: [checkpoint.folder for checkpoint in self.preferences.library().checkpoints()],
             self._context.library_thread,
         )
-        return open_settings_dialog(self, lambda: self._preferences, context, self._context.theme, self.set_preferences)
+        return open_settings_dialog(
+            self, self.preferences.value, context, self._context.theme, self.preferences.set_value
+        )
 
-    def set_preferences(self, preferences: Preferences) -> None:
-        """Apply the preferences and save them."""
-        before, self._preferences = self._preferences, preferences
-        allow_prompts(preferences.log_prompts)
-        self.session.store = self._picture_store()
+    def _apply_preferences(self, before: Preferences) -> None:
+        preferences = self.preferences.value()
+        self.session.store = self.preferences.picture_store()
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
@@ -365,24 +344,16 @@ class MainWindow(QMainWindow):
         if preferences.execution != before.execution:
             self.checkpoint_controller.warm_up()
             self.controller.planner.refresh()
-        self._save_settings()
-
-    def _picture_store(self) -> PictureStore:
-        chosen = self._preferences
-        own = self._context.paths.pictures
-        folder = chosen_folder(chosen.pictures_folder, own)
-        return PictureStore(folder, chosen.picture_format, chosen.autosave, () if folder == own else (own,))
 
     # saving and closing
 
-    def settings(self) -> Settings:
-        """Return everything that is restored at the next start."""
-        workspace = replace(
+    def _workspace_value(self) -> WorkspaceValue:
+        """Return the panels' values and the window's layout."""
+        return replace(
             self.parameters_panel.value(),
             geometry=encode_state(self.saveGeometry()),
             layout=encode_state(self._splitter.saveState()),
         )
-        return Settings(preferences=self._preferences, workspace=workspace)
 
     def _restore(self, settings: Settings) -> None:
         self.parameters_panel.set_value(settings.workspace)
@@ -392,15 +363,6 @@ class MainWindow(QMainWindow):
         self._splitter.restoreState(decode_state(settings.workspace.layout))
         self._show_device()
 
-    def _save_settings(self) -> None:
-        self._save_timer.stop()
-        try:
-            self._context.store.save(self.settings())
-        except SettingsError as problem:
-            self.controller.show_error(problem)
-        else:
-            self.controller.clear_error_of(SettingsError)
-
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._closed:
             event.accept()
@@ -409,7 +371,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         event.accept()
-        self._save_settings()
+        self.preferences.save()
         self._closed = True
         self.checkpoint_controller.close()
         self.hide()
@@ -431,7 +393,7 @@ class MainWindow(QMainWindow):
 
     def prepare_for_shutdown(self) -> None:
         """Save what the next start restores: the system is about to end this process."""
-        self._save_settings()
+        self.preferences.save()
         self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
     def _quit(self) -> None:

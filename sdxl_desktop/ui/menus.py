@@ -83,7 +83,7 @@ def _picture_menu(controller: MainController) -> Menu:
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
-        MenuEntry("&Drafts…", controller.drafts.open, ("Ctrl+D",), "drafts"),
+        MenuEntry("&Drafts…", controller.open_drafts, ("Ctrl+D",), "drafts"),
         MenuEntry("&Cancel", controller.escape, ("Esc",)),
         MenuEntry("Draw what was post&poned", controller.resume_postponed, name="take up"),
         MenuEntry("C&lear the queue", controller.clear_queue, name="clear queue"),

@@ -147,8 +147,8 @@ def test_a_pictures_folder_that_cannot_be_used_is_told_and_the_usual_one_is_take
     window: MainWindow, qtbot: QtBot, paths: AppPaths, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    settings = window.settings().preferences
-    window.set_preferences(replace(settings, pictures_folder=str(tmp_path / "file" / "pictures")))
+    settings = window.preferences.settings().preferences
+    window.preferences.set_value(replace(settings, pictures_folder=str(tmp_path / "file" / "pictures")))
     window.parameters_panel.set_prompt("a red heart")
     window.controller.generate()
     wait_until_idle(qtbot, window)
@@ -308,12 +308,12 @@ def test_prompts_are_logged_only_with_the_persons_leave(
 ) -> None:
     with application_log(paths.logs):
         for allowed in (False, True):
-            window.set_preferences(replace(window.settings().preferences, log_prompts=allowed))
+            window.preferences.set_value(replace(window.preferences.settings().preferences, log_prompts=allowed))
             draw(window)
             wait_until_idle(qtbot, window)
             assert "sampling.seed" in paths.log.read_text(encoding="utf-8")
             assert ("red heart" in paths.log.read_text(encoding="utf-8")) is allowed
-    window.set_preferences(replace(window.settings().preferences, log_prompts=False))
+    window.preferences.set_value(replace(window.preferences.settings().preferences, log_prompts=False))
 
 
 def test_one_problem_does_not_hide_another(

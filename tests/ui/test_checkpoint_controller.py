@@ -96,7 +96,7 @@ def test_another_device_makes_another_plan_at_once(make_window: MakeWindow, qtbo
     window.controller.generate()
     wait_until_idle(qtbot, window)
     assert "about" in find_child(window.status_line, QLabel, "plan").text(), "it was drawn there before"
-    window.set_preferences(replace(window.settings().preferences, device="GPU"))
+    window.preferences.set_value(replace(window.preferences.settings().preferences, device="GPU"))
     assert "about" not in find_child(window.status_line, QLabel, "plan").text()
 
 

@@ -222,6 +222,29 @@ def test_without_a_checkpoint_it_says_what_to_do(make_window: MakeWindow, qtbot:
     assert "There is no checkpoint to draw with." in visible_text(window)
 
 
+def test_what_is_asked_before_the_checkpoints_are_read_is_drawn_then(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(start=False)
+    window.parameters_panel.set_prompt("a red heart")
+    assert button(window).isEnabled()
+    qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.mouseClick(button(window), Qt.MouseButton.LeftButton)
+    assert "no checkpoint" not in visible_text(window).lower()
+    window.start()
+    wait_until_idle(qtbot, window)
+    assert [result.request.prompts.prompt for result in window.session.results] == ["a red heart"]
+
+
+def test_escape_takes_back_what_waits_for_the_checkpoints(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(start=False)
+    window.controller.generate()
+    window.controller.compare()
+    window.controller.escape()
+    window.start()
+    assert button(window).isEnabled()
+    assert window.session.run is None
+    assert not window.session.results
+
+
 def test_a_prompt_given_at_the_start_is_drawn_at_once(make_window: MakeWindow, qtbot: QtBot) -> None:
     window = make_window(prompt="a yellow star")
     qtbot.waitUntil(lambda: len(window.session.results) == 1)

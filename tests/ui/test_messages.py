@@ -23,9 +23,9 @@ def test_a_banner_goes_when_what_it_is_about_works(window: MainWindow) -> None:
     window.parameters_panel.set_prompt("something else")
     assert not window.canvas_area.banner.isVisible()
     window.controller.show_error(SettingsError("They could not be saved."))
-    window.controller.clear_error_of(RequestError)
+    window.controller.errors.clear_kind(RequestError)
     assert window.canvas_area.banner.isVisible()
-    window.controller.clear_error_of(SettingsError)
+    window.controller.errors.clear_kind(SettingsError)
     assert not window.canvas_area.banner.isVisible()
 
 

@@ -75,7 +75,7 @@ def test_a_corrupt_file_is_set_aside_and_reported_and_the_window_works(
     window = make_window()
     assert window.canvas_area.banner.isVisible()
     assert "settings could not be read" in window.canvas_area.banner.accessibleName()
-    assert window.settings().preferences == Preferences()
+    assert window.preferences.settings().preferences == Preferences()
     (aside,) = paths.settings_file.parent.glob("settings-unreadable-*.json")
     assert "many" in aside.read_text()
     window.controller.dismiss()
@@ -125,14 +125,14 @@ def test_an_empty_folder_shows_the_one_in_use(app: QApplication, qtbot: QtBot, p
 
 def test_a_theme_is_seen_at_once_and_cancel_takes_it_back(window: MainWindow, qtbot: QtBot) -> None:
     theme = window.theme
-    window.set_preferences(Preferences(theme="light"))
+    window.preferences.set_value(Preferences(theme="light"))
     dialog = window.open_settings()
     combo = next(box for box in dialog.findChildren(QComboBox) if box.accessibleName() == "Theme")
     combo.setCurrentIndex(combo.findData("dark"))
     assert theme.colours is DARK
     dialog.reject()
     assert theme.colours is LIGHT
-    assert window.settings().preferences.theme == "light"
+    assert window.preferences.settings().preferences.theme == "light"
 
 
 def test_saved_preferences_count_and_are_kept(window: MainWindow, qtbot: QtBot, paths: AppPaths) -> None:
@@ -162,7 +162,7 @@ def test_restore_defaults(app: QApplication, qtbot: QtBot, paths: AppPaths) -> N
 
 def test_another_checkpoints_folder_is_looked_into(window: MainWindow, tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "mine" / "dreams", title="Dreams")
-    window.set_preferences(Preferences(checkpoints_folder=str(tmp_path / "mine")))
+    window.preferences.set_value(Preferences(checkpoints_folder=str(tmp_path / "mine")))
     choice = find_named(window.parameters_panel, QComboBox, "Checkpoint")
     titles = [choice.itemText(row) for row in range(choice.count())]
     assert "Dreams" in titles
@@ -173,7 +173,7 @@ def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(state_file, "write_atomically", full)
-    window.set_preferences(Preferences(threads=1))
+    window.preferences.set_value(Preferences(threads=1))
     assert "could not be saved" in window.canvas_area.banner.accessibleName()
 
 

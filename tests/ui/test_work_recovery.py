@@ -86,7 +86,7 @@ def test_results_without_a_picture_come_back_saved_or_not(make_window: MakeWindo
     window = make_window(settings=Settings(preferences=Preferences(autosave=True)))
     window.parameters_panel.set_prompt("a heart")
     for keeps in (True, False):
-        window.set_preferences(Preferences(autosave=keeps))
+        window.preferences.set_value(Preferences(autosave=keeps))
         window.controller.generate()
         wait_until_idle(qtbot, window)
     files = [result.saved_to for result in window.session.results]

@@ -109,7 +109,8 @@ class GenerateBar(QWidget):
         self._refresh()
 
     def set_mode(self, mode: GenerationMode, intent: Intent | None, *, ready: bool, obstacle: str) -> None:
-        """Set what the button does; `ready`: there is a checkpoint; `obstacle`: why it cannot run, or ""."""
+        """Set what the button does; `ready`: there is a checkpoint, or the list of checkpoints is not known yet;
+        `obstacle`: why it cannot run, or ""."""
         self._mode, self._intent, self._ready, self._obstacle = mode, intent, ready, obstacle
         self._refresh()
 

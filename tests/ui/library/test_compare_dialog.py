@@ -72,7 +72,7 @@ def test_what_was_chosen_is_compared(
 def test_it_is_drawn_where_the_settings_say(
     sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    window.set_preferences(replace(window.settings().preferences, device="GPU", precision="f32"))
+    window.preferences.set_value(replace(window.preferences.settings().preferences, device="GPU", precision="f32"))
     start_comparison(sheet, library_service, qtbot)
     assert (library_service.compared[0].execution.device, library_service.compared[0].execution.precision) == (
         "GPU",

@@ -194,7 +194,7 @@ def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made
     assert window.parameters_panel.value().checkpoint == "mine-int8"
     press(qtbot, page.jobs, "Compare with mine")
     comparing = current_dialog_of(CompareDialog, window, qtbot)
-    note = comparing.value(Path(), window.settings().preferences.execution)
+    note = comparing.value(Path(), window.preferences.settings().preferences.execution)
     assert (note.first.name, note.second.name) == ("mine", "mine-int8")
 
 
