@@ -73,9 +73,8 @@ def request_from_options(
     """
     edit_source = _edit_source(options, preferences.backdrop, tell)
     start, made_by = _resume_point(options)
-    given = parse_given(options.values)
     craft = craft or PromptCraft()
-    given = craft.given_with_preset(given)
+    given = craft.given_with_preset(parse_given(options.values))
     sampling = _sampling(given, checkpoint, edit_source, made_by, craft.preset)
     checkpoint.check_size(sampling.size)
     refiner, refining = _refiner(options, given, find, craft.preset)

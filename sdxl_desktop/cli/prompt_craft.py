@@ -13,7 +13,7 @@ from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.file_hashes import FileHashCache
 from sdxl_desktop.core.paths import AppPaths, expand_path, resources_folder
-from sdxl_desktop.core.request import MAX_COUNT, GenerationRequest, MicroConditioning, Prompts
+from sdxl_desktop.core.request import MAX_COUNT, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.settings import AdditionsPanelState, Preferences, RefinerPanelState
 from sdxl_desktop.core.untrusted_text import display_text
@@ -55,6 +55,10 @@ class PromptCraft:
         if preset is None:
             return given
         made = {part: dict(values) for part, values in given.items()}
+        if preset.count is not None and made.get(Sampling, {}).get("count") == Sampling().count:
+            del made[Sampling]["count"]  # the option's default, which always counts as given
+        if preset.sampling is not None:
+            made.setdefault(Sampling, {}).setdefault("speed", preset.sampling.speed)
         scores = [name for name in scalars(MicroConditioning) if name in scalars(RefinerPanelState)]
         sizes = [name for name in scalars(MicroConditioning) if name not in scores]
         for part, held, names in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -126,6 +126,14 @@ class GenerationSession:
         self.error = None
         self.message = ""
         self.queue.append(request)
+        self._start_next()
+        self.changed()
+
+    def generate_all(self, requests: Sequence[GenerationRequest]) -> None:
+        """Queue several requests, as `generate` does each."""
+        self.error = None
+        self.message = ""
+        self.queue.extend(requests)
         self._start_next()
         self.changed()
 

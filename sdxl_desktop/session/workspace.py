@@ -112,6 +112,15 @@ class Workspace:
         """Replace the prompt."""
         self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
 
+    def set_styles(self, names: tuple[str, ...]) -> None:
+        """Put these styles on the prompt."""
+        self._value = replace(self._value, styles=names)
+
+    def set_typed(self, prompt: str, negative_prompt: str, styles: tuple[str, ...]) -> None:
+        """Replace the prompt, the negative prompt and the styles."""
+        prompts = replace(self._value.prompts, prompt=prompt, negative_prompt=negative_prompt)
+        self._value = replace(self._value, prompts=prompts, styles=styles)
+
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the settings recommended for a distilled few-step model."""
         self._sampling = settings.applied_to(self._sampling)
@@ -269,12 +278,12 @@ class Workspace:
 
     def build_combinations(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
-    ) -> tuple[GenerationRequest, ...]:
+    ) -> tuple[GenerationRequest, ...] | None:
         """Return one request, as `build_request` does, for each combination of the prompt's variants and wildcards, all
-        with the same seeds; empty without a checkpoint. Raises RequestError also for more than MAX_COMBINATIONS."""
+        with the same seeds; None without a checkpoint. Raises RequestError also for more than MAX_COMBINATIONS."""
         asked = self._build_without_new_seeds(execution, edit_source, output)
         if asked is None:
-            return ()
+            return None
         source = self.prompt_builder.source(self._value.prompts, self._value.styles)
         found = self.prompt_builder.combinations(source)
         if len(found) > MAX_COMBINATIONS:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sdxl_desktop.core.additions import EmbeddingReference, LoraReference, file_name_only
 from sdxl_desktop.core.errors import RequestError
@@ -168,7 +168,8 @@ def create_preset(
         refiner=value.refiner,
         adapters=tuple(_adapters(value.additions, hash_of)) if PresetPart.ADAPTERS in parts else (),
     )
-    return replace(everything, **{part.value: None for part in PresetPart if part not in parts})
+    left_out: dict[str, Any] = {part.value: None for part in PresetPart if part not in parts}
+    return replace(everything, **left_out)
 
 
 def _adapters(additions: AdditionsPanelState, hash_of: HashOf) -> Iterable[PresetAdapter]:

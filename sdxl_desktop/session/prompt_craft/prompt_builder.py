@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.prompt_source import PromptSource
@@ -44,7 +45,7 @@ class PromptBuilder:
         if not source.expand_variants:
             return styled
         values_of = self.wildcards().values_of
-        texts = {name: expand(getattr(styled, name), seed, name, values_of) for name in _TEXTS}
+        texts: dict[str, Any] = {name: expand(getattr(styled, name), seed, name, values_of) for name in _TEXTS}
         return replace(styled, **texts)
 
     def applied_to(self, request: GenerationRequest, styles: Sequence[str]) -> GenerationRequest:
@@ -74,7 +75,8 @@ class PromptBuilder:
             yield prompts
             return
         for text in combinations(getattr(prompts, names[0]), self.wildcards().values_of):
-            yield from self._combinations(replace(prompts, **{names[0]: text}), names[1:])
+            changed: dict[str, Any] = {names[0]: text}
+            yield from self._combinations(replace(prompts, **changed), names[1:])
 
     def recorded_source(self, request: GenerationRequest, seed: int) -> PromptSource | None:
         """Return what was typed for a recorded picture, if it would give the same text again with its seed; None if the

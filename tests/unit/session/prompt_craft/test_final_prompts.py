@@ -30,7 +30,7 @@ class Craft:
     """The styles and wildcards that are there, which a test changes."""
 
     def __init__(self) -> None:
-        self.styles = (Style(name="Wet", prompt="wet {prompt}", negative_prompt="dry"),)
+        self.styles: tuple[Style, ...] = (Style(name="Wet", prompt="wet {prompt}", negative_prompt="dry"),)
         self.things = ["cat", "dog", "bird"]
         self.expands = True
         self.builder = PromptBuilder(lambda: StyleSet(self.styles), self.wildcards, lambda: self.expands)
@@ -144,6 +144,7 @@ def test_combinations_become_requests_with_one_seed(workspace: Workspace) -> Non
     ask(workspace, count=2)
     assert workspace.count_combinations() == 9
     requests = workspace.build_combinations(Execution())
+    assert requests is not None
     assert len({request.prompts for request in requests}) == 9
     assert {request.sampling.seeds for request in requests} == {(11, 12)}
     ask(workspace, "{a|b|c|d}" * 6, ())
