@@ -35,12 +35,13 @@ from sdxl_desktop.session.building import (
     find_obstacle,
     with_default_scores,
     with_recorded_refiner,
+    with_used_embeddings,
 )
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
 from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
 from sdxl_desktop.session.prompt_craft import presets
 from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
-from sdxl_desktop.session.prompt_craft.prompt_builder import MAX_COMBINATIONS, PromptBuilder, too_many_combinations
+from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
 
 
 class Workspace:
@@ -272,9 +273,7 @@ class Workspace:
     def _with_final_prompts(self, request: GenerationRequest) -> GenerationRequest:
         """Return `request`, whose prompts are as typed, with the final ones and the embeddings that they name."""
         made = self.prompt_builder.applied_to(request, self._value.styles)
-        if made.prompt_source is None:
-            return made
-        return replace(made, additions=addition_values.used(self._value.additions, made.all_prompts))
+        return with_used_embeddings(made, self._value.additions)
 
     def build_combinations(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -284,16 +283,10 @@ class Workspace:
         asked = self._build_without_new_seeds(execution, edit_source, output)
         if asked is None:
             return None
-        source = self.prompt_builder.source(self._value.prompts, self._value.styles)
-        found = self.prompt_builder.combinations(source)
-        if len(found) > MAX_COMBINATIONS:
-            raise too_many_combinations()
+        made = self.prompt_builder.combination_requests(asked, self._value.styles)
         self._take_new_seeds()
-        asked = replace(asked, sampling=self._sampling)
-        additions = (addition_values.used(self._value.additions, prompts) for prompts in found)
         return tuple(
-            replace(asked, prompts=prompts, prompt_source=source, additions=used)
-            for prompts, used in zip(found, additions, strict=True)
+            with_used_embeddings(replace(request, sampling=self._sampling), self._value.additions) for request in made
         )
 
     def count_combinations(self) -> int:
@@ -411,14 +404,7 @@ class Workspace:
         self._reapply_intent()
         no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(preset.styles or ()))
         no_refiner = () if self._refiner_problem() is None else (f"the refiner {value.refiner.checkpoint}",)
-        missing = (*lost, *no_refiner, *no_adapters, *no_styles)
-        if not missing:
-            return None
-        return CheckpointError(
-            f"Not here: {', '.join(missing)}.",
-            why="Everything else in the preset is applied.",
-            next_step="Add what is missing and apply the preset again, or go on with what there is.",
-        )
+        return presets.missing_warning((*lost, *no_refiner, *no_adapters, *no_styles))
 
     def apply_recommended(self) -> None:
         """Set what the checkpoint recommends: size, steps, guidance and scheduler."""

@@ -58,9 +58,9 @@ WORDS = (
     ),
     Section(
         "Styles and variants",
-        "`--style` puts the words of a style around the prompt; `sdxl-desktop styles list` shows them all. `{a|b}` in a "
-        "prompt stands for one of these words: each picture takes its own by its seed, or `--variants all` draws every "
-        "combination. [prompts.md](prompts.md) says more, also about files of words and about presets.",
+        "`--style` puts the words of a style around the prompt; `sdxl-desktop styles list` shows them all. Of `{a|b}` "
+        "in a prompt each picture takes one by its seed, or `--variants all` draws every combination. "
+        "[prompts.md](prompts.md) says more, also about files of words and about presets.",
         (
             drawn_picture("style", "a style", "a red heart", "--style 'Pink background'"),
             drawn_picture("styles", "two styles", "a red heart", "--style 'On the left' --style 'Pink background'"),

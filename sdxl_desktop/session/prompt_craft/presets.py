@@ -7,14 +7,14 @@ the hash of their content.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
 from sdxl_desktop.core.additions import EmbeddingReference, LoraReference, file_name_only
-from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.prompt_source import MAX_STYLES
 from sdxl_desktop.core.range_check import check_range
@@ -216,6 +216,17 @@ def apply_preset(
         additions, missing = with_adapters(value.additions, preset.adapters, find)
         value = replace(value, additions=additions)
     return value, missing
+
+
+def missing_warning(missing: Sequence[str]) -> CheckpointError | None:
+    """Return the warning after a preset was applied without `missing`; None if nothing is missing."""
+    if not missing:
+        return None
+    return CheckpointError(
+        f"Not here: {', '.join(missing)}.",
+        why="Everything else in the preset is applied.",
+        next_step="Add what is missing and apply the preset again, or go on with what there is.",
+    )
 
 
 def with_adapters(

@@ -62,6 +62,15 @@ class PromptBuilder:
             picture_prompts=made if any(prompts != made[0] for prompts in made) else (),
         )
 
+    def combination_requests(self, request: GenerationRequest, styles: Sequence[str]) -> tuple[GenerationRequest, ...]:
+        """Return `request`, whose prompts are as typed, once for each combination of their variants and wildcards.
+        Raises RequestError also for more than MAX_COMBINATIONS."""
+        source = self.source(request.prompts, styles)
+        found = self.combinations(source)
+        if len(found) > MAX_COMBINATIONS:
+            raise too_many_combinations()
+        return tuple(replace(request, prompts=prompts, prompt_source=source) for prompts in found)
+
     def combinations(self, source: PromptSource) -> tuple[Prompts, ...]:
         """Return every distinct combination of the variants and wildcards, at most MAX_COMBINATIONS + 1. Raises
         RequestError."""

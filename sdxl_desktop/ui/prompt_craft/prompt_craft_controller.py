@@ -17,7 +17,6 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.session.prompt_craft.prompt_builder import MAX_COMBINATIONS, PromptBuilder, too_many_combinations
 from sdxl_desktop.session.prompt_craft.style_files import ImportedStyles, StyleStore, read_style_file
-from sdxl_desktop.session.prompt_craft.styles import StyleSet
 from sdxl_desktop.session.prompt_craft.wildcard_files import WildcardSet, load_wildcards, wildcard_folders
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
@@ -210,21 +209,16 @@ class PromptCraftController(QObject):
         self._main.notify(f"The style {display_text(name, 60)} is deleted", action="Undo", callback=undo)
 
     def _change_styles(self, change: Callable[[], None], words: str) -> None:
-        """Change the person's own styles in the file's writer; say `words` once it is done."""
-
-        def done(styles: StyleSet) -> None:
-            self._styles = styles
-            self._refresh_styles()
-            self._set_builder()
-            if words:
-                self._main.notify(words)
-
+        """Change the person's own styles; say `words` once it is done."""
         try:
             change()
         except SdxlDesktopError as problem:
             self._main.show_error(problem)
             return
-        done(self._store.load())
+        self._refresh_styles()
+        self._set_builder()
+        if words:
+            self._main.notify(words)
 
     def _refresh_styles(self) -> None:
         self._styles = self._store.load()
