@@ -8,16 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QApplication,
-    QComboBox,
-    QLineEdit,
-    QPlainTextEdit,
-    QSlider,
-    QSpinBox,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.additions import EmbeddingReference, LoraReference
@@ -180,7 +171,7 @@ def test_the_settings_dialog_keeps_the_contract(app: QApplication, qtbot: QtBot,
 
 
 def test_typing_a_prompt_is_told(app: QApplication, qtbot: QtBot) -> None:
-    panel = PromptsPanel(QWidget())
+    panel = PromptsPanel()
     qtbot.addWidget(panel)
     with qtbot.waitSignal(panel.changed):
         qtbot.keyClicks(panel.findChildren(QPlainTextEdit)[0], "a fox")
@@ -188,7 +179,7 @@ def test_typing_a_prompt_is_told(app: QApplication, qtbot: QtBot) -> None:
 
 
 def test_a_prompt_grows_with_its_text_but_not_for_ever(app: QApplication, qtbot: QtBot) -> None:
-    panel = PromptsPanel(QWidget())
+    panel = PromptsPanel()
     qtbot.addWidget(panel)
     panel.resize(400, 600)
     panel.show()

@@ -197,7 +197,7 @@ def test_a_preset_names_what_is_not_here(window: MainWindow, tmp_path: Path) -> 
         '"adapters":[{"kind":"lora","name":"away.safetensors"}],"count":2}}'
     )
     window.prompt_craft.presets.import_file(file)
-    find_named(window, QPushButton, "Apply").click()
+    find_named(window.canvas_area.toast, QPushButton, "Apply").click()
     told = str(window.controller.errors.shown)
     assert all(name in told for name in ("gone", "Lost", "away.safetensors"))
     sampling = window.parameters_panel.value().sampling

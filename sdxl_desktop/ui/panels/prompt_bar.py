@@ -92,6 +92,7 @@ class PromptBar(QWidget):
             chip = StyleChip(name, self.describe_style(name))
             chip.removed.connect(self._remove)
             self._chip_layout.addWidget(chip)
+            chip.show()
         self._chips.setVisible(bool(self._styles))
         self._chip_layout.invalidate()
 

@@ -24,7 +24,7 @@ class PromptsPanel(QWidget):
     history_requested = Signal(int)
     """How many prompts to go back in the history."""
 
-    def __init__(self, under_prompt: QWidget) -> None:
+    def __init__(self, under_prompt: QWidget | None = None) -> None:
         """`under_prompt` is shown between the prompt and the negative prompt."""
         super().__init__()
         self._prompt = PromptField("&Prompt", "A red heart on a blue background", tooltips.PROMPT, min_lines=3)
@@ -34,9 +34,8 @@ class PromptsPanel(QWidget):
         self._embeddings: tuple[EmbeddingReference, ...] = ()
         self._numbers = NumberRows(Prompts, ("clip_skip",))
         self.encoders_section = self._create_encoders_section()
-        self.setLayout(
-            column(column(self._prompt, under_prompt, spacing=4), self._negative, self.encoders_section, spacing=12)
-        )
+        under = (self._prompt,) if under_prompt is None else (self._prompt, under_prompt)
+        self.setLayout(column(column(*under, spacing=4), self._negative, self.encoders_section, spacing=12))
         for field in self._fields():
             field.changed.connect(self._handle_change)
             field.history_requested.connect(self.history_requested)
