@@ -7,9 +7,10 @@ from `random.Random.random` alone, seeded with text, which Python keeps stable.
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import dataclass, field
+from itertools import accumulate, permutations
 
 from sdxl_desktop.core import prompt_template
 from sdxl_desktop.core.errors import RequestError
@@ -98,13 +99,14 @@ def _too_long() -> RequestError:
 
 @dataclass
 class _Budget:
-    """The wildcards, and the work that is left."""
+    """The wildcards, looked up once, and the work that is left."""
 
     values_of: WildcardValues
     steps: int = _MAX_STEPS
+    _found: dict[str, tuple[Sequence[WildcardValue], list[float]]] = field(default_factory=dict)
 
-    def spend(self) -> None:
-        self.steps -= 1
+    def spend(self, steps: int = 1) -> None:
+        self.steps -= steps
         if self.steps < 0:
             raise _too_long()
 
@@ -118,19 +120,31 @@ class _Budget:
             )
         if len(inside) >= _MAX_NESTED:
             raise _too_long()
-        return _values(wildcard, self.values_of), (*inside, wildcard.name)
+        return self._lookup(wildcard)[0], (*inside, wildcard.name)
 
-    def options(self, choice: Choice, inside: tuple[str, ...]) -> tuple[tuple[Option, ...], tuple[str, ...]]:
+    def cumulative_weights(self, wildcard: Wildcard) -> list[float]:
+        """Return the sums of the weights of the values of `wildcard` up to each of them."""
+        return self._lookup(wildcard)[1]
+
+    def _lookup(self, wildcard: Wildcard) -> tuple[Sequence[WildcardValue], list[float]]:
+        if wildcard.name not in self._found:
+            values = _values(wildcard, self.values_of)
+            self._found[wildcard.name] = values, list(accumulate(value.weight for value in values))
+        return self._found[wildcard.name]
+
+    def options(self, choice: Choice, inside: tuple[str, ...]) -> tuple[Sequence[_AnyOption], tuple[str, ...]]:
         """Return the options to pick from: the values of a lone wildcard are picked from like options of their own."""
         nodes = choice.options[0].content.nodes if len(choice.options) == 1 else ()
         if len(nodes) == 1 and isinstance(nodes[0], Wildcard):
-            values, inside = self.enter(nodes[0], inside)
-            return tuple(map(_option_of, values)), inside
+            return self.enter(nodes[0], inside)
         return choice.options, inside
 
 
-def _option_of(value: WildcardValue) -> Option:
-    return Option(value.weight, parse_template(value.text).content)
+_AnyOption = Option | WildcardValue
+
+
+def _content(option: _AnyOption) -> prompt_template.Sequence:
+    return option.content if isinstance(option, Option) else parse_template(option.text).content
 
 
 @dataclass
@@ -157,19 +171,29 @@ class _Picker:
                 return node.text
             case Wildcard():
                 values, within = self.budget.enter(node, inside)
-                picked = self._pick([value.weight for value in values], 1, node.method)[0]
-                return self.sequence(_option_of(values[picked]).content, within)
+                picked = self._pick_value(node, len(values))
+                return self.sequence(_content(values[picked]), within)
             case Choice():
                 options, within = self.budget.options(node, inside)
                 low, high = min(node.low, len(options)), min(node.high, len(options))
                 count = low + int(self.source.random() * (high - low + 1)) if high > low else low
                 picks = self._pick([option.weight for option in options], count, node.method)
-                return node.separator.join(self.sequence(options[picked].content, within) for picked in picks)
+                return node.separator.join(self.sequence(_content(options[picked]), within) for picked in picks)
+
+    def _pick_value(self, wildcard: Wildcard, count: int) -> int:
+        """Return the position of one of the `count` values of `wildcard`."""
+        sums = self.budget.cumulative_weights(wildcard)
+        if wildcard.method is PickMethod.CYCLE:
+            return self.seed % count
+        if sums[-1] <= 0:
+            return int(self.source.random() * count)
+        return min(bisect_right(sums, self.source.random() * sums[-1]), count - 1)
 
     def _pick(self, weights: Sequence[float], count: int, method: PickMethod) -> list[int]:
         """Return `count` different positions."""
         if method is PickMethod.CYCLE:
             return [(self.seed + number) % len(weights) for number in range(count)]
+        self.budget.spend(len(weights) * count // 1000)
         left, picked = list(weights), list[int]()
         for _ in range(count):
             picked.append(self._pick_one(left, picked))
@@ -220,7 +244,7 @@ class _Combiner:
             case Wildcard():
                 values, within = self.budget.enter(node, inside)
                 for value in values:
-                    yield from self.sequence(_option_of(value).content, within)
+                    yield from self.sequence(_content(value), within)
             case Choice():
                 yield from self._choice(node, inside)
 
@@ -230,12 +254,12 @@ class _Combiner:
             for chosen in permutations(options, count):
                 yield from self._joined(chosen, choice.separator, within)
 
-    def _joined(self, options: Sequence[Option], separator: str, inside: tuple[str, ...]) -> Iterator[str]:
+    def _joined(self, options: Sequence[_AnyOption], separator: str, inside: tuple[str, ...]) -> Iterator[str]:
         self.budget.spend()
         if not options:
             yield ""
             return
-        for first in self.sequence(options[0].content, inside):
+        for first in self.sequence(_content(options[0]), inside):
             if len(options) == 1:
                 yield first
                 continue

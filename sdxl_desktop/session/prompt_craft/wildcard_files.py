@@ -24,6 +24,8 @@ from sdxl_desktop.core.untrusted_text import display_text, replace_unencodable
 
 ENDINGS = (".txt", ".yaml", ".yml")
 _MAX_FILES = 5_000
+_MAX_ENTRIES = 50_000
+"""Files of any kind and folders in one wildcards folder; a larger one is a whole disk chosen by mistake."""
 _MAX_FILE_BYTES = 4 * 2**20
 _MAX_YAML_BYTES = 2**20
 """YAML is parsed far more slowly than lines of text."""
@@ -88,7 +90,8 @@ class _Reader:
     _count: int = 0
 
     def read_folder(self, folder: Path) -> None:
-        for file in _files_in(folder):
+        entries = [_MAX_ENTRIES]
+        for file in _files_in(folder, entries):
             self._files += 1
             if self._files > _MAX_FILES or self._bytes > _MAX_ALL_BYTES or self._count > _MAX_VALUES:
                 self.problems.append(
@@ -96,6 +99,10 @@ class _Reader:
                 )
                 return
             self._read(folder, file)
+        if entries[0] < 0:
+            self.problems.append(
+                f"{display_text(folder.name)} holds too many files to look for wildcards in all of it."
+            )
 
     def _read(self, folder: Path, file: Path) -> None:
         is_yaml = file.suffix.lower() != ".txt"
@@ -120,8 +127,12 @@ class _Reader:
             self.values.setdefault(name, made)
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
+def _files_in(folder: Path, entries: list[int]) -> Iterator[Path]:
+    """Yield the wildcard files; ends when more than `entries[0]` files and folders were seen, which it counts down."""
     for place, folders, names in os.walk(folder):
+        entries[0] -= len(folders) + len(names)
+        if entries[0] < 0:
+            return
         depth = len(Path(place).relative_to(folder).parts)
         folders[:] = sorted(one for one in folders if not one.startswith(".")) if depth < _MAX_FOLDER_DEPTH else []
         for name in sorted(names):
