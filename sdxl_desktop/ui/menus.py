@@ -46,7 +46,7 @@ def build_menus(
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
         "Pic&ture": _picture_menu(controller),
-        "P&rompt": _prompt_menu(prompt_craft),
+        "St&yles": _prompt_menu(prompt_craft),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (

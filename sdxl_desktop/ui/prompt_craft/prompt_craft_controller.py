@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
@@ -70,9 +69,7 @@ class PromptCraftController(QObject):
         bar.history_requested.connect(self.history.open)
         bar.fill_presets_menu = self.presets.fill_menu
         self._panel.changed.connect(self._show_chosen)
-        application = QGuiApplication.instance()
-        if isinstance(application, QGuiApplication):
-            application.applicationStateChanged.connect(self._handle_application_state)
+        context.window.installEventFilter(self)
         self._set_builder()
 
     # wildcards
@@ -102,10 +99,11 @@ class PromptCraftController(QObject):
         if found.problems and (before is None or before.problems != found.problems):
             self._main.notify(found.problems[0])
 
-    def _handle_application_state(self, state: Qt.ApplicationState) -> None:
-        """Read the wildcards again when the person comes back, perhaps from editing them."""
-        if state == Qt.ApplicationState.ApplicationActive:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Read the wildcards again when the person comes back to the window, perhaps from editing them."""
+        if event.type() is QEvent.Type.WindowActivate and self._wildcards is not None:
             self.start()
+        return super().eventFilter(watched, event)
 
     def _set_builder(self) -> None:
         is_on = self._context.preferences().expand_variants

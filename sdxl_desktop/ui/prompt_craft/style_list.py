@@ -54,10 +54,13 @@ class StyleListModel(QAbstractListModel):
         self._icons.clear()
 
     def set_filter(self, words: str, category: str) -> None:
-        """Show the styles that hold all `words`, in any case, and are in `category`; "" for any."""
+        """Show the styles that hold all `words`, in any case, and are in `category` ("" for any): first those that have
+        them in their names."""
         self.beginResetModel()
         self._words, self._category = words, category
-        self._shown = tuple(style for style in self._all if self._matches(style))
+        found = (style for style in self._all if self._matches(style))
+        asked = words.lower().split()
+        self._shown = tuple(sorted(found, key=lambda style: any(word not in style.name.lower() for word in asked)))
         self.endResetModel()
 
     def _matches(self, style: Style) -> bool:
