@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdxl_desktop.cli.declared import Given
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.file_hashes import FileHashCache
@@ -19,6 +18,7 @@ from sdxl_desktop.core.settings import AdditionsPanelState, Preferences, Refiner
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.session.addition_values import used
+from sdxl_desktop.session.declared_values import Given
 from sdxl_desktop.session.prompt_craft.preset_files import PresetStore, read_preset_file
 from sdxl_desktop.session.prompt_craft.presets import PresetAdapter, SettingsPreset, find_adapter, with_adapters
 from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
