@@ -365,8 +365,8 @@ class Workspace:
         typed = self.prompt_builder.recorded_source(request, seed)
         self._value = replace(
             value,
-            prompts=request.prompts if typed is None else typed.prompts,
-            styles=() if typed is None else typed.styles,
+            prompts=typed.prompts,
+            styles=typed.styles,
             micro_conditioning=conditioning,
             micro_conditioning_on=conditioning != MicroConditioning(),
             edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
@@ -375,7 +375,7 @@ class Workspace:
             seed_locked=True,
             variation_locked=request.sampling.variation_strength > 0,
         )
-        styles = () if request.prompt_source is None or typed is not None else request.prompt_source.styles
+        styles = () if request.prompt_source is None or typed.styles else request.prompt_source.styles
         no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
         lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
