@@ -31,7 +31,7 @@ MAX_PICKED = 100
 """Maximum number of options that one pair of braces may pick."""
 _MAX_CACHED_LENGTH = 4096
 
-_WILDCARD_NAME = r"(?:[^\W_]|\*)(?:[\w./* -]{0,100}?[^\W_]|[\w./* -]{0,100}?\*)??"
+_WILDCARD_NAME = r"(?:[^\W_]|\*)(?:[\w./* +&'!=()-]{0,100}?(?:[^\W_]|[*)]))??"
 _LEXEME = re.compile(
     rf"(?P<escape>\\[\s\S])|(?P<brace>[{{}}|])|(?P<wildcard>__[~!@]?(?P<name>{_WILDCARD_NAME})__)"
     r"|(?P<text>[^\\{}|_]+|[\\_])"

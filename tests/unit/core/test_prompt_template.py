@@ -71,6 +71,12 @@ def test_wildcards_are_found_inside_words_and_variants() -> None:
     assert isinstance(template.content.nodes[1], Wildcard)
 
 
+@pytest.mark.parametrize("name", ["hair colour", "my-list (2)", "a_b/c.d", "R&B", "farbe/Größe", "1", "*/x*"])
+def test_names_of_files_are_names_of_wildcards(name: str) -> None:
+    template = parse_template(f"x__{name}__y __{name}__")
+    assert [wildcard.name for wildcard in template.wildcards] == [name, name]
+
+
 def test_a_lone_brace_and_a_variable_are_told() -> None:
     assert [problem.start for problem in parse_template("a { b {c|d}").problems] == [2]
     assert [problem.start for problem in parse_template("} ${x=y}").problems] == [0, 2]
