@@ -19,6 +19,7 @@ from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import run_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
+from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
@@ -72,9 +73,11 @@ def run_generate(
     paths = entry_points.paths()
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
+    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, lambda note: print_message(console, note)))
+    checkpoint = checkpoint or craft.checkpoint
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     request = request_from_options(
-        options, found, preferences, library.find_checkpoint, lambda note: print_message(console, note)
+        options, found, preferences, library.find_checkpoint, lambda note: print_message(console, note), craft
     )
     store = _store(output, request.sampling.count, fallback_folders(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)

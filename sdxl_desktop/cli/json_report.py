@@ -38,6 +38,7 @@ def run_report(
     report = {
         "images": [None if image is None else str(image) for image in images],
         "seeds": [picture.seed for picture in finished.pictures],
+        "prompts": [request.prompts_of(picture.index).prompt for picture in finished.pictures],
         "seconds": {phase: round(seconds, 4) for phase, seconds in asdict(finished.timings).items()},
         "devices": dict(finished.devices),
         "request": request_report(request, checkpoint),
@@ -55,6 +56,7 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         **report_values(prompts),
         "prompt_2": prompts.prompt_2 or prompts.prompt,
         "negative_prompt_2": prompts.negative_prompt_2 or prompts.negative_prompt,
+        **_typed_report(request),
         **report_values(sampling),
         "seeds": list(sampling.seeds),
         **report_values(request.micro_conditioning),
@@ -72,6 +74,17 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "text_device": execution.device_for(Part.TEXT_ENCODER),
         "unet_device": execution.device_for(Part.UNET),
         "vae_device": execution.device_for(Part.VAE_DECODER),
+    }
+
+
+def _typed_report(request: GenerationRequest) -> dict[str, object]:
+    """What was typed, and the styles put on it."""
+    source = request.prompt_source
+    typed = request.prompts if source is None else source.prompts
+    return {
+        "typed_prompt": typed.prompt,
+        "typed_negative_prompt": typed.negative_prompt,
+        "styles": [] if source is None else list(source.styles),
     }
 
 

@@ -54,6 +54,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftContext, PromptCraftController
 from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
@@ -157,6 +158,17 @@ class MainWindow(QMainWindow):
             self.controller.show_error,
         )
         self.grids = GridController(grid_context, context.paths.data / "grids.json")
+        self.prompt_craft = PromptCraftController(
+            PromptCraftContext(
+                self,
+                context.paths,
+                self.preferences.value,
+                context.background,
+                self.parameters_panel,
+                self.controller,
+                self.project_controller.last_folder,
+            )
+        )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -255,6 +267,7 @@ class MainWindow(QMainWindow):
                 self.queue,
                 self.grids,
                 own,
+                self.prompt_craft,
             ),
         )
 
@@ -269,6 +282,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
+        self.preferences.changed.connect(self.prompt_craft.apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
         self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
@@ -336,6 +350,7 @@ class MainWindow(QMainWindow):
         self.queue.start()
         self._history.start(self.session.store.folder)
         self.gallery.recent.fill()
+        self.prompt_craft.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
