@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sdxl_desktop.core.additions import LoraReference
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.edit import EditParameters
@@ -62,7 +63,8 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "mode": request.mode.value,
         "edit": _edit_report(request.edit),
         "refine": _refine_report(request.refine),
-        "loras": [{"file": str(lora.file), "weight": lora.weight} for lora in request.additions.loras],
+        "typed_prompt": (request.typed_prompts or prompts).prompt,
+        "loras": [_lora_report(lora) for lora in request.additions.loras],
         "embeddings": [{"file": str(used.file), "token": used.token} for used in request.additions.embeddings],
         "vae": None if request.additions.vae is None else str(request.additions.vae),
         **report_values(request.output),
@@ -73,6 +75,11 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "unet_device": execution.device_for(Part.UNET),
         "vae_device": execution.device_for(Part.VAE_DECODER),
     }
+
+
+def _lora_report(lora: LoraReference) -> dict[str, object]:
+    text_weight = lora.weight_in(Part.TEXT_ENCODER)
+    return {"file": str(lora.file), "weight": lora.weight, "text_weight": text_weight, "from_prompt": lora.from_prompt}
 
 
 def _sizes_told(request: GenerationRequest) -> dict[str, str]:

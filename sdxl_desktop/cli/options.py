@@ -10,6 +10,7 @@ from typing import Any
 from sdxl_desktop.cli.declared import Given, first_flag, parse_given
 from sdxl_desktop.cli.input_files import drawing_size, parse_intent, read_additions, read_edit_source
 from sdxl_desktop.cli.terminal_encoding import decode_argument
+from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditParameters, EditSource
 from sdxl_desktop.core.errors import RequestError
@@ -26,6 +27,7 @@ from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import read_few_step_lora
 from sdxl_desktop.metadata.latent_files import read_latents
+from sdxl_desktop.session.addition_library import LoraLookup, UnknownLoraError
 from sdxl_desktop.session.building import RunContext, build_request
 from sdxl_desktop.session.document.frame import frame_of_edit, with_frame_size
 from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, with_given_values, with_intent
@@ -50,6 +52,7 @@ class Options:
     latents_out: Path | None = None
     from_latents: Path | None = None
     from_step: int | None = None
+    ignore_unknown_loras: bool = False
 
 
 def request_from_options(
@@ -58,10 +61,11 @@ def request_from_options(
     preferences: Preferences,
     find: Callable[[str], Checkpoint],
     tell: Callable[[str], None],
+    lora_lookup: LoraLookup | None = None,
 ) -> GenerationRequest:
     """Return the request; values not given come from saved latents, the checkpoint's recommendation, `usual` or, for
-    seeds, at random. `find` finds a checkpoint by name or folder. Warnings about likely unintended results go to
-    `tell`.
+    seeds, at random. `find` finds a checkpoint by name or folder, `lora_lookup` the LoRAs that prompts name (None: tags
+    are text). Warnings about likely unintended results go to `tell`.
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
@@ -72,7 +76,7 @@ def request_from_options(
     checkpoint.check_size(sampling.size)
     refiner, refining = _refiner(options, given, find)
     prompts = Prompts(prompt=decode_argument(options.prompt), **given[Prompts])
-    for note in prompt_notes(prompts):
+    for note in prompt_notes(prompts, lora_tags=lora_lookup is not None):
         tell(note)
     value = WorkspaceValue(
         prompts=prompts,
@@ -91,14 +95,27 @@ def request_from_options(
         ),
         refiners=() if refiner is None else (refiner,),
         start=start,
+        lora_lookup=lora_lookup,
+        leave_out_unknown_loras=options.ignore_unknown_loras,
     )
     additions = read_additions(options.lora, options.embedding, options.vae)
-    request = build_request(value, checkpoint, run, additions)
+    request = _build(value, checkpoint, run, additions)
     _tell_few_step(request, tell)
     if "size" not in given.get(Sampling, {}):
         request = with_frame_size(request, checkpoint.size_multiple)
     _tell_frame(request, checkpoint, tell)
     return request
+
+
+def _build(value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, additions: Additions) -> GenerationRequest:
+    try:
+        return build_request(value, checkpoint, run, additions)
+    except UnknownLoraError as problem:
+        raise RequestError(
+            problem.what,
+            why=problem.why,
+            next_step="Correct the name (sdxl-desktop loras lists them), or add --ignore-unknown-loras.",
+        ) from problem
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:

@@ -91,10 +91,15 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One run of the engine: a checkpoint folder and everything that determines its pictures."""
+    """One run of the engine: a checkpoint folder and everything that determines its pictures.
+
+    `prompts` are what the text encoders read. `typed_prompts` are what the person typed, if that is something else:
+    LoRA tags are taken out of the text. They change no picture.
+    """
 
     checkpoint: Path
     prompts: Prompts = Prompts()
+    typed_prompts: Prompts | None = None
     sampling: Sampling = Sampling()
     micro_conditioning: MicroConditioning = MicroConditioning()
     edit: EditParameters | None = None

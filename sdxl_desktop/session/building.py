@@ -22,7 +22,9 @@ from sdxl_desktop.core.request import (
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values
+from sdxl_desktop.session.addition_library import LoraLookup
 from sdxl_desktop.session.edit_values import build_edit_parameters
+from sdxl_desktop.session.prompt_loras import ResolvedPrompts, resolve_lora_tags
 
 NO_EDIT_SOURCE = EditSource()
 DEFAULT_OUTPUT = OutputOptions()
@@ -33,31 +35,44 @@ AESTHETIC_SCORE_FIELDS = tuple(name for name in scalars(MicroConditioning) if na
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What a run depends on besides the edited values: the available `refiners`, the canvas content, the devices, the
-    output options, and saved latents to resume from."""
+    output options, and saved latents to resume from.
+
+    `lora_lookup` finds the LoRAs that tags in the prompts name (None: tags are text); unknown ones are an error, or
+    left out.
+    """
 
     execution: Execution
     edit_source: EditSource = NO_EDIT_SOURCE
     output: OutputOptions = DEFAULT_OUTPUT
     refiners: Sequence[Checkpoint] = ()
     start: ResumePoint | None = None
+    lora_lookup: LoraLookup | None = None
+    leave_out_unknown_loras: bool = False
 
 
 def build_request(
     value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, additions: Additions | None = None
 ) -> GenerationRequest:
-    """Return the request that `value` describes for `checkpoint`. `additions` replace those of `value`.
+    """Return the request that `value` describes for `checkpoint`. `additions` replace those of `value`; LoRAs that the
+    prompts name are added to them.
 
-    Raises RequestError for incompatible values.
+    Raises RequestError for incompatible values and unknown LoRAs, AdditionError for a damaged one.
     """
     sampling = value.sampling or Sampling()
+    resolved = ResolvedPrompts(value.prompts)
+    if run.lora_lookup is not None:
+        resolved = resolve_lora_tags(value.prompts, run.lora_lookup, leave_out_unknown=run.leave_out_unknown_loras)
+    if additions is None:
+        additions = addition_values.used(value.additions, resolved.prompts)
     return GenerationRequest(
         checkpoint=checkpoint.folder,
-        prompts=value.prompts,
+        prompts=resolved.prompts,
+        typed_prompts=resolved.typed,
         sampling=sampling,
         micro_conditioning=effective_micro_conditioning(value, checkpoint),
         edit=build_edit_parameters(value.edit, run.edit_source, sampling.size),
         refine=build_refiner_parameters(value.refiner, run.refiners),
-        additions=addition_values.used(value.additions, value.prompts) if additions is None else additions,
+        additions=replace(additions, loras=(*additions.loras, *resolved.loras)),
         start=run.start,
         output=run.output,
         execution=run.execution,

@@ -11,6 +11,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.lora_tags import find_tags
 from sdxl_desktop.core.request import (
     MAX_SIDE,
     SIZE_MULTIPLE,
@@ -18,13 +19,16 @@ from sdxl_desktop.core.request import (
     GenerationRequest,
     MicroConditioning,
     OutputOptions,
+    Prompts,
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.session import addition_values, edit_values
+from sdxl_desktop.session.addition_library import AdditionLibrary
 from sdxl_desktop.session.building import (
     DEFAULT_OUTPUT,
     NO_EDIT_SOURCE,
@@ -37,6 +41,7 @@ from sdxl_desktop.session.building import (
 )
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
 from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
+from sdxl_desktop.session.prompt_loras import recorded_prompts
 
 
 class Workspace:
@@ -57,6 +62,10 @@ class Workspace:
         self.edit_source = NO_EDIT_SOURCE
         self.input_errors: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
+        self.addition_library: AdditionLibrary | None = None
+        """Where the names of LoRAs in prompts are looked up; None: tags such as <lora:name:0.8> are text."""
+        self.leave_out_unknown_loras = False
+        """Whether the next request is built without the LoRAs that are not in the library."""
         self._content_of = content_of
         self._wanted = ""
         self._sampling = Sampling(speed=DEFAULT_SPEED)
@@ -192,9 +201,9 @@ class Workspace:
 
     # additions
 
-    def add_lora(self, file: Path) -> None:
-        """Add a LoRA to the list with weight 1; a listed one is enabled."""
-        self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file))
+    def add_lora(self, file: Path, weight: float = 1.0) -> None:
+        """Add a LoRA to the list with this weight; a listed one is enabled."""
+        self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file, weight))
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Add an embedding to the list under `token`, or the nearest free token; raises RequestError for an invalid
@@ -280,7 +289,14 @@ class Workspace:
             raise problem
         value = value or replace(self.value, sampling=self._sampling)
         refiners = () if self._is_refiner_selected else self.refiners
-        run = RunContext(execution=execution, edit_source=edit_source, output=output, refiners=refiners)
+        run = RunContext(
+            execution=execution,
+            edit_source=edit_source,
+            output=output,
+            refiners=refiners,
+            lora_lookup=self.addition_library,
+            leave_out_unknown_loras=self.leave_out_unknown_loras,
+        )
         return build_request(value, self.checkpoint, run)
 
     @property
@@ -308,11 +324,15 @@ class Workspace:
         refiner, no_refiner = with_recorded_refiner(
             value.refiner, request.refine, request.micro_conditioning, self.refiners
         )
-        additions, no_additions = addition_values.with_recorded_additions(value.additions, request.additions)
+        typed = request.typed_prompts if self.addition_library is not None else None
+        prompts, listed = recorded_prompts(request.prompts, typed, request.additions)
+        additions, no_additions = addition_values.with_recorded_additions(
+            value.additions, listed, self._library_files()
+        )
         conditioning = with_default_scores(request.micro_conditioning)
         self._value = replace(
             value,
-            prompts=request.prompts,
+            prompts=prompts,
             micro_conditioning=conditioning,
             micro_conditioning_on=conditioning != MicroConditioning(),
             edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
@@ -323,7 +343,20 @@ class Workspace:
         )
         lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        return reuse_warning((*lost, *no_refiner, *no_additions), title, differs=differs)
+        no_tagged = self._unknown_loras(prompts)
+        return reuse_warning((*lost, *no_refiner, *no_additions, *no_tagged), title, differs=differs)
+
+    def _library_files(self) -> tuple[Path, ...]:
+        library = self.addition_library
+        return () if library is None else tuple(entry.file for entry in library.entries)
+
+    def _unknown_loras(self, prompts: Prompts) -> tuple[str, ...]:
+        """Return the LoRAs that tags name and the library lacks, for a warning."""
+        library = self.addition_library
+        if library is None:
+            return ()
+        names = dict.fromkeys(tag.name for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)))
+        return tuple(f"the LoRA {display_text(name, 80)}" for name in names if not library.knows_lora(name))
 
 
 def no_checkpoint_error() -> CheckpointError:
