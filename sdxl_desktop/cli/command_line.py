@@ -24,11 +24,13 @@ from sdxl_desktop.cli.foreground import EXIT_CANCELLED
 from sdxl_desktop.cli.generate import generate
 from sdxl_desktop.cli.generate_run import run_generate
 from sdxl_desktop.cli.json_report import devices_report
+from sdxl_desktop.cli.loras_command import loras
 from sdxl_desktop.cli.option_types import use_option_types
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.cli.terminal_encoding import tolerate_any_text
+from sdxl_desktop.cli.tokens_command import tokens
 from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.errors import SdxlDesktopError, describe_error, wrap_error
 from sdxl_desktop.core.paths import expand_path
@@ -160,7 +162,9 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 
 def _no_such_file(name: str) -> str:
-    similar = get_close_matches(name, ["window", "generate", "devices", "checkpoints", "cache", "bench"], n=1)
+    similar = get_close_matches(
+        name, ["window", "generate", "devices", "checkpoints", "cache", "bench", "loras", "tokens"], n=1
+    )
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
@@ -171,6 +175,8 @@ register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
 app.command()(bench)
+app.command()(tokens)
+app.add_typer(loras, name="loras")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from sdxl_desktop.core.edit import EditParameters, EditSource
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.lora_tags import find_tags
 from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
 from sdxl_desktop.core.prompt_notes import prompt_notes
 from sdxl_desktop.core.refine import RefinerParameters
@@ -100,6 +101,8 @@ def request_from_options(
     )
     additions = read_additions(options.lora, options.embedding, options.vae)
     request = _build(value, checkpoint, run, additions)
+    if lora_lookup is not None and options.ignore_unknown_loras:
+        _tell_unknown_loras(prompts, lora_lookup, tell)
     _tell_few_step(request, tell)
     if "size" not in given.get(Sampling, {}):
         request = with_frame_size(request, checkpoint.size_multiple)
@@ -116,6 +119,14 @@ def _build(value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, addit
             why=problem.why,
             next_step="Correct the name (sdxl-desktop loras lists them), or add --ignore-unknown-loras.",
         ) from problem
+
+
+def _tell_unknown_loras(prompts: Prompts, lookup: LoraLookup, tell: Callable[[str], None]) -> None:
+    for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)):
+        try:
+            lookup.find_lora(tag.name)
+        except UnknownLoraError as problem:
+            tell(f"{problem.what} It is left out.")
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:

@@ -81,7 +81,9 @@ class FoundFile:
     @property
     def may_be_pickled_embedding(self) -> bool:
         """Whether the folder says that a .pt or .bin file is an embedding; elsewhere it may be anything."""
-        return self.folder.holds_embeddings or bool(_EMBEDDINGS_NAME.search(str(self.path.parent)))
+        return self.folder.holds_embeddings or bool(
+            _EMBEDDINGS_NAME.search(f"{self.folder.path.name}/{self.subfolder}")
+        )
 
 
 def find_files(folders: Sequence[AdditionFolder]) -> Iterator[FoundFile]:
@@ -159,7 +161,7 @@ def read_entry(file: Path) -> AdditionEntry | None:
     """Return the entry of one file outside the library; None if it is neither LoRA nor embedding, or is missing."""
     try:
         names = {name.lower(): name for name in os.listdir(file.parent)}
-        return _read_entry(FoundFile(file, AdditionFolder(file.parent, holds_embeddings=True), names), file_state(file))
+        return _read_entry(FoundFile(file, AdditionFolder(file.parent), names), file_state(file))
     except OSError:
         return None
 

@@ -16,7 +16,7 @@ _KEY_BYTES = 24
 """Bytes of each beginning that are sorted; what agrees so far is compared in full."""
 _MIN_WITH_TYPO, _MAX_WITH_TYPO = 4, 24
 """Characters typed for which one typing error is allowed."""
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789 "
+_LETTERS = "abcdefghijklmnopqrstuvwxyz "
 _SPARE = 8
 """Entries looked at for each suggestion that is wanted, since several may belong to one."""
 _SEPARATORS = str.maketrans({"_": " ", "-": " ", "\n": " "})
@@ -61,18 +61,19 @@ class CompletionIndex:
         return tuple(self._suggestions[:limit])
 
     def find(self, typed: str, limit: int = MAX_SUGGESTIONS) -> tuple[Suggestion, ...]:
-        """Return at most `limit` suggestions: names that begin with `typed`, then those with another word that does; if
-        there are none, those that do so but for one letter that is wrong, missing, additional, or exchanged with its
-        neighbour; each by weight. Case, "_" and "-" make no difference."""
+        """Return at most `limit` suggestions: names that begin with `typed`, then those with another word that does,
+        each by weight. Case, "_" and "-" make no difference."""
         wanted = normalized(typed)
-        if not wanted or not self._suggestions:
-            return ()
-        found = self._beginning_with([wanted], limit)
-        if not found and _MIN_WITH_TYPO <= len(wanted) <= _MAX_WITH_TYPO:
-            found = self._beginning_with(_with_one_error(wanted), limit)
-        return tuple(found)
+        return self._beginning_with([wanted], limit) if wanted else ()
 
-    def _beginning_with(self, texts: Sequence[str], limit: int) -> list[Suggestion]:
+    def find_similar(self, typed: str, limit: int = MAX_SUGGESTIONS) -> tuple[Suggestion, ...]:
+        """Return the same for one typing error in `typed`: a letter that is wrong, missing, additional, or exchanged
+        with its neighbour. Empty for very short and very long texts."""
+        wanted = normalized(typed)
+        usable = _MIN_WITH_TYPO <= len(wanted) <= _MAX_WITH_TYPO
+        return self._beginning_with(_with_one_error(wanted), limit) if usable else ()
+
+    def _beginning_with(self, texts: Sequence[str], limit: int) -> tuple[Suggestion, ...]:
         """Return the suggestions of which a name has a word from which on it begins with one of `texts`."""
         found: dict[int, Suggestion] = {}
         ranked = sorted(
@@ -86,7 +87,7 @@ class CompletionIndex:
                 found[owner] = one
             if len(found) >= limit:
                 break
-        return list(found.values())
+        return tuple(found.values())
 
     def _ranges(self, texts: Sequence[str]) -> list[tuple[int, int, str]]:
         """Return (first, end, text) of the keys that begin with each of `texts`, where there are any."""

@@ -61,8 +61,9 @@ class PromptCompleter:
         typed, start = _word_before(before, position)
         if len(typed) < (1 if asked else _MIN_TYPED):
             return NOTHING
-        groups = [self._words.find(typed), () if negative else self._loras.find(typed), self._tags.find(typed)]
-        suggestions = merged(groups)
+        indexes = [self._words, *([] if negative else [self._loras]), self._tags]
+        suggestions = merged([index.find(typed) for index in indexes])
+        suggestions = suggestions or merged([index.find_similar(typed) for index in indexes])
         if [one.text for one in suggestions] == [text[start:position]]:
             return NOTHING  # it is written already
         return Completions(start, position, suggestions)
@@ -74,7 +75,7 @@ class PromptCompleter:
         start = position - len(begun.group())
         close = re.match(r"[^<>\n]{0,200}>", text[position:])
         end = position + (close.end() if close is not None else 0)
-        found = self._loras.find(typed) if typed.strip() else self._loras.first()
+        found = self._loras.find(typed) or self._loras.find_similar(typed) if typed.strip() else self._loras.first()
         return Completions(start, end, found)
 
 
