@@ -146,8 +146,8 @@ class _ComparisonProgressReporter:
 
     def __call__(self, at: ComparisonProgress) -> None:
         drawing = at.progress.phase in (Phase.ENCODING, Phase.DENOISING, Phase.DECODING)
-        stage = f"drawing with {at.checkpoint}" if drawing else f"getting {at.checkpoint} ready"
+        phase = f"drawing with {at.checkpoint}" if drawing else f"getting {at.checkpoint} ready"
         share = {Phase.DENOISING: at.progress.fraction or 0.0, Phase.DECODING: 1.0}.get(at.progress.phase, 0.0)
         share = (at.progress.picture + share) / max(1, at.progress.pictures)
         what = f"prompt {at.number + 1} of {at.total}"
-        self._progress.update(stage, what, at.number, at.total, (at.number + share) / at.total)
+        self._progress.update(phase, what, at.number, at.total, (at.number + share) / at.total)

@@ -86,20 +86,20 @@ class LibraryThread(QObject):
         def tell(progress: ImportProgress) -> None:
             self._event_posted.emit(JobAdvanced(number, progress))
 
-        hands = self._service
+        service = self._service
         match note:
             case ImportJobSpec():
                 if offer is None:
-                    offer = hands.resolve(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
+                    offer = service.resolve(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
                     self._event_posted.emit(JobPreviewed(number, offer))
                 weights, keep = _weight_format(note), note.keep_download
                 return ImportFinished(
-                    number, hands.run_import(offer, weights, library, tell, cancel, keep_download=keep)
+                    number, service.run_import(offer, weights, library, tell, cancel, keep_download=keep)
                 )
             case QuantizationJobSpec():
-                return JobFinished(number, hands.quantize(note, library, tell, cancel))
+                return JobFinished(number, service.quantize(note, library, tell, cancel))
             case ComparisonJobSpec():
-                return JobFinished(number, hands.compare(note, tell, cancel))
+                return JobFinished(number, service.compare(note, tell, cancel))
         assert_never(note)
 
     def pause(self) -> None:

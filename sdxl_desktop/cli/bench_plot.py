@@ -131,8 +131,8 @@ def format_seconds(seconds: float) -> str:
 
 def _height(parts: Sequence[PlotSection], series: int) -> int:
     rows = sum(_row_height(row) + _BETWEEN_ROWS for part in parts for row in part.rows)
-    heads = len(parts) * (58 + _BETWEEN_SECTIONS - _BETWEEN_ROWS)
-    return MARGIN + 68 + 50 + 38 * series + _BETWEEN_SECTIONS + rows + heads + MARGIN
+    headings = len(parts) * (58 + _BETWEEN_SECTIONS - _BETWEEN_ROWS)
+    return MARGIN + 68 + 50 + 38 * series + _BETWEEN_SECTIONS + rows + headings + MARGIN
 
 
 def _row_height(row: PlotRow) -> int:

@@ -62,9 +62,9 @@ def run(arguments: Sequence[str], entry_points: EntryPoints) -> int:
         return _run(command, arguments, entry_points)
 
 
-def _run(command: click.Command, arguments: Sequence[str], doors: EntryPoints) -> int:
+def _run(command: click.Command, arguments: Sequence[str], entry_points: EntryPoints) -> int:
     try:
-        code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=doors)
+        code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=entry_points)
     except click.ClickException as problem:
         _print_error(f"{_sentence(problem.format_message())} See {_help_for(problem)}.")
         return EXIT_BAD_INPUT

@@ -201,7 +201,7 @@ def _draw_checked(
 
 def _keep_latents(session: GenerationSession, path: Path) -> list[OutputError]:
     """Write the latents of all pictures; return the errors for those not written as requested."""
-    told: list[OutputError] = []
+    errors: list[OutputError] = []
     for result in session.results:
         latents = result.picture.latents
         if latents is None:
@@ -209,8 +209,8 @@ def _keep_latents(session: GenerationSession, path: Path) -> list[OutputError]:
         try:
             _write_latents(path, latents, result)
         except OutputError as problem:
-            told.append(_latents_elsewhere(latents, result, session.store.fallback_folders, problem))
-    return told
+            errors.append(_latents_elsewhere(latents, result, session.store.fallback_folders, problem))
+    return errors
 
 
 def _write_latents(path: Path, latents: SavedLatents, result: Result) -> None:

@@ -70,10 +70,10 @@ def request_from_options(
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
-    ground = _edit_source(options, preferences.backdrop, tell)
+    edit_source = _edit_source(options, preferences.backdrop, tell)
     start, made_by = _resume_point(options)
     given = parse_given(options.values)
-    sampling = _sampling(given, checkpoint, ground, made_by)
+    sampling = _sampling(given, checkpoint, edit_source, made_by)
     checkpoint.check_size(sampling.size)
     refiner, refining = _refiner(options, given, find)
     prompts = Prompts(prompt=decode_argument(options.prompt), **given[Prompts])
@@ -84,12 +84,12 @@ def request_from_options(
         sampling=sampling,
         micro_conditioning=MicroConditioning(**given.get(MicroConditioning, {})),
         micro_conditioning_on=True,
-        edit=_edit(options, given, ground, sampling.size),
+        edit=_edit(options, given, edit_source, sampling.size),
         refiner=refining,
     )
     run = RunContext(
         execution=_execution(given, preferences.execution),
-        edit_source=ground,
+        edit_source=edit_source,
         output=OutputOptions(
             keep_latents="none" if options.latents_out is None else "steps",
             **{"watermark": preferences.watermark, **given.get(OutputOptions, {})},

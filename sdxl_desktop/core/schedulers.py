@@ -205,8 +205,8 @@ _SAME_AS = {"deis": "dpmsolver++"}
 def _variant(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variant keys of `config`, with defaults for missing ones."""
     usual = _VARIANTS.get(config["_class_name"], {})
-    said = {key: usual[key] if config.get(key) is None else config[key] for key in usual}
-    return {key: _SAME_AS.get(value, value) if isinstance(value, str) else value for key, value in said.items()}
+    stated = {key: usual[key] if config.get(key) is None else config[key] for key in usual}
+    return {key: _SAME_AS.get(value, value) if isinstance(value, str) else value for key, value in stated.items()}
 
 
 def scheduler_from_config(config: Mapping[str, Any]) -> SchedulerName | None:
@@ -311,11 +311,11 @@ def validated_config(content: Mapping[str, Any]) -> dict[str, Any]:
     kind = content.get("_class_name")
     if not isinstance(kind, str) or kind not in KNOWN_CLASSES:
         raise _scheduler_error(_unknown_class_reason(kind))
-    told = {key: value for key, value in content.items() if not key.startswith("_")}
+    stated_values = {key: value for key, value in content.items() if not key.startswith("_")}
     usual = {key: SDXL_SCHEDULER_CONFIG[key] for key in _EDM_KEYS} if is_edm(kind) else SDXL_SCHEDULER_CONFIG
     config = {
         **usual,
-        **{key: value for key, value in told.items() if value is not None or key not in SDXL_SCHEDULER_CONFIG},
+        **{key: value for key, value in stated_values.items() if value is not None or key not in SDXL_SCHEDULER_CONFIG},
     }
     if odd := next((key for key, value in config.items() if not _is_valid_value(value)), None):
         raise _scheduler_error(f"Its {display_text(odd, 40)} is no value that a scheduler takes.")

@@ -167,12 +167,12 @@ class CompileCache:
             seen.append(str(origin.checkpoint))
         derived = card.derived if origin is None else origin.derived and (card.derived or not card.checkpoints)
         took = {**card.seconds, key.precision: known if seconds is None else round(seconds, 3)}
-        beside = slot.folder / f"{BLOB_INFO_FILE}.{slot.marker.name}"
+        temporary = slot.folder / f"{BLOB_INFO_FILE}.{slot.marker.name}"
         with suppress(OSError):
             sums = compiled_blobs.blob_checksums(slot.folder, self.verified_hashes)
             card = msgspec.structs.replace(card, seconds=took, checkpoints=tuple(seen), derived=derived, blobs=sums)
-            beside.write_bytes(append_checksum(msgspec.json.encode(card)))
-            os.replace(beside, slot.folder / BLOB_INFO_FILE)
+            temporary.write_bytes(append_checksum(msgspec.json.encode(card)))
+            os.replace(temporary, slot.folder / BLOB_INFO_FILE)
             (slot.folder / INCOMPLETE_MARKER).unlink(missing_ok=True)
 
     def discard(self, slot: CacheSlot) -> None:

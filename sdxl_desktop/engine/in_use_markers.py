@@ -30,8 +30,8 @@ def create_marker(folder: Path) -> Path:
 def is_in_use(folder: Path, ignored_marker: Path | None = None) -> bool:
     """Whether a running process has a marker in `folder` other than `ignored_marker`."""
     try:
-        marks = [entry for entry in folder.iterdir() if entry.name.startswith(_PREFIX) and entry != ignored_marker]
-        return any(is_owner_alive(entry.name) for entry in marks)
+        markers = [entry for entry in folder.iterdir() if entry.name.startswith(_PREFIX) and entry != ignored_marker]
+        return any(is_owner_alive(entry.name) for entry in markers)
     except OSError:
         return False
 

@@ -83,14 +83,14 @@ def clip_vocabulary() -> Path:
 
 def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:
     """Return the family of a UNet configuration of any size."""
-    lean = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null: no mid block
+    no_mid_block = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null: no mid block
     if unet.get("time_cond_proj_dim"):
-        return Family.LCM_SSD_1B if lean else Family.LCM
+        return Family.LCM_SSD_1B if no_mid_block else Family.LCM
     if int(unet.get("in_channels", 4)) == 9:
         return Family.INPAINT
     if not has_first_encoder:
         return Family.REFINER
-    if not lean:
+    if not no_mid_block:
         return Family.BASE
     back = unet.get("reverse_transformer_layers_per_block")
     if not back or not isinstance(back[0], list):

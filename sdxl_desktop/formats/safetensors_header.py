@@ -175,20 +175,20 @@ def _decode_header(header: bytes) -> tuple[dict[str, _HeaderEntry], dict[str, st
 
 
 def _tensor_info(name: str, entry: _HeaderEntry, *, base: int, size: int) -> TensorInfo:
-    said = f"{name[:_MAX_SHOWN_LENGTH]!r}"
+    shown = f"{name[:_MAX_SHOWN_LENGTH]!r}"
     if not name or len(name) > _NAME_LIMIT:
-        raise HeaderError(f"The name {said} is not a valid tensor name.")
+        raise HeaderError(f"The name {shown} is not a valid tensor name.")
     if entry.dtype not in DTYPE_BYTES:
-        raise HeaderError(f"The tensor {said} has numbers of an unknown type, {entry.dtype[:20]!r}.")
+        raise HeaderError(f"The tensor {shown} has numbers of an unknown type, {entry.dtype[:20]!r}.")
     if len(entry.shape) > _DIMENSION_LIMIT or any(not 0 <= side <= _DIMENSION_SIZE_LIMIT for side in entry.shape):
-        raise HeaderError(f"The tensor {said} has an impossible shape.")
+        raise HeaderError(f"The tensor {shown} has an impossible shape.")
     begin, end = entry.data_offsets
     if not 0 <= begin <= end <= size - base:
-        raise HeaderError(f"The tensor {said} lies outside the file, which may have been cut short.")
+        raise HeaderError(f"The tensor {shown} lies outside the file, which may have been cut short.")
     if end - begin != math.prod(entry.shape) * DTYPE_BYTES[entry.dtype]:
-        raise HeaderError(f"The tensor {said} has a shape that does not fit its bytes.")
+        raise HeaderError(f"The tensor {shown} has a shape that does not fit its bytes.")
     if not all(entry.shape) and math.prod(side or 1 for side in entry.shape) > _EMPTY_TENSOR_LIMIT:
-        raise HeaderError(f"The tensor {said} has an impossible shape.")
+        raise HeaderError(f"The tensor {shown} has an impossible shape.")
     return TensorInfo(entry.dtype, tuple(entry.shape), base + begin, base + end)
 
 

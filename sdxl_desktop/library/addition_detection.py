@@ -74,11 +74,11 @@ def why_not_embedding(header: Header) -> str:
     ):
         return "It looks like a whole checkpoint or a part of one."
     for name, place in header.tensors.items():
-        said = f"Its tensor {name[:60]!r} has the shape {list(place.shape)}"
+        found = f"Its tensor {name[:60]!r} has the shape {list(place.shape)}"
         if 0 in place.shape:
-            return f"{said}, so that nothing is in it."
+            return f"{found}, so that nothing is in it."
         if not vector_count(place.shape):
-            return f"{said}; an embedding has at most {MAX_EMBEDDING_VECTORS} vectors."
+            return f"{found}; an embedding has at most {MAX_EMBEDDING_VECTORS} vectors."
         if place.dtype not in FLOAT_DTYPES:
             return f"Its tensor {name[:60]!r} holds numbers of the type {place.dtype}, which embeddings do not."
     return ""

@@ -166,12 +166,14 @@ def _level_count(config: Mapping[str, Any]) -> int:
 
 def _description(checkpoint_json: _CheckpointJson, missing_scheduler: str, substitute: SchedulerName) -> str:
     """Return the description in `checkpoint_json`, plus a note if the checkpoint's own scheduler is not available."""
-    told = (
+    status = (
         f"It was made for {missing_scheduler}, which is not available here; {substitute.label} is suggested instead."
         if missing_scheduler and checkpoint_json.scheduler is None
         else ""
     )
-    return " ".join(sentence for sentence in (checkpoint_json.description[:_MAX_DESCRIPTION_LENGTH], told) if sentence)
+    return " ".join(
+        sentence for sentence in (checkpoint_json.description[:_MAX_DESCRIPTION_LENGTH], status) if sentence
+    )
 
 
 def _read_checkpoint_json(folder: Path) -> _CheckpointJson:

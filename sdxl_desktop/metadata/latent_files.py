@@ -50,15 +50,15 @@ def write_latents(path: Path, latents: SavedLatents, request: GenerationRequest,
     """Write `latents` to `path` atomically, with the record of the run; raises OutputError. A `new` file never replaces
     another: FileNameTakenError is raised instead."""
 
-    def write(beside: Path) -> None:
-        save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
+    def write(temporary: Path) -> None:
+        save_file(_tensors(latents), temporary, metadata=_metadata(latents, request))
 
     try:
         if new:
             write_exclusively(path, write)
         else:
-            with atomic_file(path) as beside:
-                write(beside)
+            with atomic_file(path) as temporary:
+                write(temporary)
     except FileNameTakenError:
         raise
     except Exception as problem:

@@ -74,15 +74,15 @@ def _write(path: Path, picture: Picture, record: str | None, *, new: bool = Fals
             f"{path.name!r} does not end in a picture format.", next_step=f"End it in {listed(WRITTEN_ENDINGS)}."
         )
 
-    def write_image(beside: Path) -> None:
-        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
+    def write_image(temporary: Path) -> None:
+        _save(Image.fromarray(picture.pixels, "RGB"), temporary, kind, record)
 
     try:
         if new:
             write_exclusively(path, write_image)
         else:
-            with atomic_file(path) as beside:
-                write_image(beside)
+            with atomic_file(path) as temporary:
+                write_image(temporary)
     except FileNameTakenError:
         raise
     except Exception as problem:  # encoders raise ValueError and others for unsupported content

@@ -45,8 +45,8 @@ def find_draft_checkpoints(full: Checkpoint, known: Sequence[Checkpoint]) -> tup
 
     def fits(other: Checkpoint) -> bool:
         own = math.sqrt(other.recommended.size.pixel_count)
-        kin = own * _MAX_SIZE_RATIO >= side and side * _MAX_SIZE_RATIO >= own
-        return other.is_few_step and other.kind is CheckpointKind.BASE and kin and other.folder != full.folder
+        similar_size = own * _MAX_SIZE_RATIO >= side and side * _MAX_SIZE_RATIO >= own
+        return other.is_few_step and other.kind is CheckpointKind.BASE and similar_size and other.folder != full.folder
 
     def distance(other: Checkpoint) -> tuple[int, float]:
         alike = next((n for n, (a, b) in enumerate(zip(full.name, other.name, strict=False)) if a != b), len(full.name))
@@ -73,8 +73,8 @@ def draft_request(
     if full_checkpoint.kind is not CheckpointKind.BASE or not full_checkpoint.has_vae_encoder:
         raise RequestError(
             f"{full_checkpoint.title} cannot finish a draft.",
-            why="Finishing draws on the ground of a picture, without a mask.",
-            next_step="Choose a checkpoint that draws from words and has a VAE encoder.",
+            why="Finishing is image-to-image without a mask.",
+            next_step="Choose a base checkpoint that has a VAE encoder.",
         )
     additions = (
         full_request.additions

@@ -1,6 +1,6 @@
 """How a picture is edited: apply an intent to the panel values, and build the edit from them.
 
-Used by the window and the command line. `ground` is the canvas content, `drawn` the drawing size of the run.
+Used by the window and the command line. `edit_source` is the canvas content, `drawn` the drawing size of the run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def has_mask(edit_source: EditSource) -> bool:
 
 
 def apply_current_intent(value: EditPanelState, edit_source: EditSource, drawn: Size) -> EditPanelState:
-    """Return `value` with its intent applied to `ground`; unchanged without an intent or mask."""
+    """Return `value` with its intent applied to `edit_source`; unchanged without an intent or mask."""
     if value.intent is None or edit_source.picture is None or edit_source.mask is None:
         return value
     meant = parameters_for_intent(value.intent, _measured(edit_source.mask), drawn, _margin(value))
@@ -60,7 +60,7 @@ def after_user_change(
 
 
 def with_edit_source(value: EditPanelState, edit_source: EditSource, drawn: Size) -> EditPanelState:
-    """Return `value` for a new `ground`. Without a mask, Expand is reset: its area was generated, or undone."""
+    """Return `value` for a new `edit_source`. Without a mask, Expand is reset: its area was generated, or undone."""
     if value.intent is Intent.EXPAND and edit_source.mask is None:
         value = replace(value, intent=DEFAULT_INTENT)
     return apply_current_intent(value, edit_source, drawn)
@@ -72,7 +72,7 @@ def with_default_intent(value: EditPanelState) -> EditPanelState:
 
 
 def build_edit_parameters(value: EditPanelState, edit_source: EditSource, drawn: Size) -> EditParameters | None:
-    """Return the edit of `ground`: None without a picture. Raises RequestError for an empty mask."""
+    """Return the edit of `edit_source`: None without a picture. Raises RequestError for an empty mask."""
     if edit_source.picture is None:
         return None
     value = apply_current_intent(value, edit_source, drawn)
@@ -104,9 +104,9 @@ def with_recorded_edit(value: EditPanelState, edit: EditParameters) -> EditPanel
     return with_given_values(value, {name: getattr(edit, name) for name in names}, masked=edit.mask is not None)
 
 
-def _decided(value: EditPanelState, ground: EditSource) -> tuple[object, ...]:
-    """Return the values of `value` that an intent determines on `ground`."""
-    if has_mask(ground):
+def _decided(value: EditPanelState, edit_source: EditSource) -> tuple[object, ...]:
+    """Return the values of `value` that an intent determines on `edit_source`."""
+    if has_mask(edit_source):
         return tuple(getattr(value, _MASKED_FIELD_NAMES.get(one.name, one.name)) for one in fields(IntentParameters))
     return (value.strength,) if value.intent is Intent.REFINE else ()
 

@@ -43,11 +43,11 @@ class RunForecast:
         """Return the largest size of the same proportions that would fit; None if even a small one does not."""
         if self.footprint is None or self.peak_memory is None:
             return None
-        beside = self.peak_memory - self.footprint.peak(self.size)
+        other_bytes = self.peak_memory - self.footprint.peak(self.size)
         longer = max(self.size.width, self.size.height)
         for side in range((longer - 1) // _SIZE_STEP * _SIZE_STEP, _MIN_SIDE - 1, -_SIZE_STEP):
             scaled = Size(*(max(_SIZE_STEP, round(s * side / longer / _SIZE_STEP) * _SIZE_STEP) for s in self._sides))
-            if self.footprint.peak(scaled) + beside <= free:
+            if self.footprint.peak(scaled) + other_bytes <= free:
                 return scaled
         return None
 

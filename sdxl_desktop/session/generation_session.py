@@ -358,6 +358,6 @@ def _save_or_mark_unsaved(result: Result, write: Callable[[], Result]) -> Result
         kept = f"It stays in the strip, marked as not saved. {failed.next_step}".rstrip()
         if failed.asks_for_help and where_the_log_is() not in kept:
             kept += f" {where_the_log_is()}"
-        told = OutputError(failed.what, why=failed.why, next_step=kept)
-        told.__cause__ = failed
-        return replace(result, problem=told)
+        error = OutputError(failed.what, why=failed.why, next_step=kept)
+        error.__cause__ = failed
+        return replace(result, problem=error)

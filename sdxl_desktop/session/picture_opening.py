@@ -28,10 +28,10 @@ class OpenedFile:
     @property
     def message(self) -> str:
         """Message for the user, "" if none: which picture is on the canvas, and what happened to the other files."""
-        said = []
+        sentences = []
         if self.unread_files or self.unreadable_files:
             more = "; the others are under File, Open recent" if self.unread_files else ""
-            said.append(f"{self.picture.name} is on the canvas{more}.")
+            sentences.append(f"{self.picture.name} is on the canvas{more}.")
         if self.unreadable_files:
             named = ", ".join(display_text(file.name) for file in self.unreadable_files[:_MAX_NAMED])
             rest = (
@@ -39,10 +39,10 @@ class OpenedFile:
                 if len(self.unreadable_files) > _MAX_NAMED
                 else ""
             )
-            said.append(f"{named}{rest} could not be opened.")
+            sentences.append(f"{named}{rest} could not be opened.")
         if isinstance(self.record, PictureError):
-            said.append(f"{self.record.what} {self.record.why}")
-        return " ".join(said)
+            sentences.append(f"{self.record.what} {self.record.why}")
+        return " ".join(sentences)
 
 
 def open_first_readable(files: Sequence[Path], backdrop: str) -> OpenedFile:

@@ -72,8 +72,8 @@ class PictureStore:
             return self.save(result)
         except Exception as problem:
             failed = wrap_error(problem, "The picture could not be written.")
-            told = self._save_to_fallback(result, failed)
-            raise told from (failed.__cause__ if told is failed else failed)
+            error = self._save_to_fallback(result, failed)
+            raise error from (failed.__cause__ if error is failed else failed)
 
     def _save_to_fallback(self, result: Result, failed: SdxlDesktopError) -> OutputError:
         for folder in dict.fromkeys((self.folder, *self.fallback_folders)):

@@ -89,9 +89,9 @@ class TimingHistory:
         return max(0, pace.peak + DECODING_BYTES_PER_PIXEL * (size.width * size.height - pace.pixels))
 
     def _nearest(self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size) -> RunTiming | None:
-        paces = self._timings.get(_key(checkpoint, execution, sampling), ())
+        timings = self._timings.get(_key(checkpoint, execution, sampling), ())
         pixels = size.width * size.height
-        return min(paces, key=lambda pace: abs(pace.pixels - pixels), default=None)
+        return min(timings, key=lambda pace: abs(pace.pixels - pixels), default=None)
 
 
 def _with_timing(timings: _TimingsByKey, key: str, timing: RunTiming) -> _TimingsByKey:

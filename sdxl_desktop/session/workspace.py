@@ -45,7 +45,7 @@ from sdxl_desktop.session.prompt_loras import recorded_prompts
 
 
 class Workspace:
-    """The values of the next run, the available checkpoints, and the canvas content (`ground`).
+    """The values of the next run, the available checkpoints, and the canvas content (`edit_source`).
 
     `unreadable` lists panel inputs that cannot be parsed. `few_step.notice` says which settings were applied for a
     few-step checkpoint. The view calls `take` with what the user changed, and shows `value` again after it and after
@@ -218,7 +218,7 @@ class Workspace:
     # the request
 
     def problems(self, edit_source: EditSource | None = None) -> tuple[SdxlDesktopError, ...]:
-        """Return what prevents a run on `ground` (None: the canvas content), each with what to do."""
+        """Return what prevents a run on `edit_source` (None: the canvas content), each with what to do."""
         if self.checkpoint is None:
             return (no_checkpoint_error(),)
         edit_source = self.edit_source if edit_source is None else edit_source
@@ -245,7 +245,7 @@ class Workspace:
         """Return the next request with its seeds; None without a checkpoint. Seeds that are not locked are drawn anew
         each time, and shown afterwards.
 
-        Raises RequestError for incompatible values, and if the checkpoint cannot process `ground`; then no seed is
+        Raises RequestError for incompatible values, and if the checkpoint cannot process `edit_source`; then no seed is
         drawn.
         """
         asked = self._build_without_new_seeds(execution, edit_source, output)

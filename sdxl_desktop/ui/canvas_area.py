@@ -70,7 +70,7 @@ class CanvasArea(QWidget):
         self._connect()
 
     def _lay_out(self) -> None:
-        self.setObjectName("stage")
+        self.setObjectName("canvasArea")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._pages.addWidget(self.empty_state)
         self._pages.addWidget(self.canvas)
@@ -388,8 +388,8 @@ class CanvasArea(QWidget):
 _SHORTCUTS: dict[Qt.Key, Callable[[CanvasArea], None]] = {
     Qt.Key.Key_Return: CanvasArea._apply,
     Qt.Key.Key_Enter: CanvasArea._apply,
-    Qt.Key.Key_Delete: lambda stage: stage.discard_requested.emit(),
-    Qt.Key.Key_Left: lambda stage: stage.step_result(-1),
-    Qt.Key.Key_Right: lambda stage: stage.step_result(1),
+    Qt.Key.Key_Delete: lambda area: area.discard_requested.emit(),
+    Qt.Key.Key_Left: lambda area: area.step_result(-1),
+    Qt.Key.Key_Right: lambda area: area.step_result(1),
 }
 """Key → action on the shown result."""

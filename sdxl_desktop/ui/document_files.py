@@ -153,13 +153,13 @@ class DocumentFiles(QObject):
     def export(self) -> None:
         """Ask for a file and write only the pixels on the canvas, a result's or the document's. The document does not
         count as saved."""
-        pixels, stage = self._context.canvas_area.shown_pixels(), self._context.canvas_area
+        pixels, canvas_area = self._context.canvas_area.shown_pixels(), self._context.canvas_area
         if pixels is None:
             return
         start = self._suggested_path(PNG)
-        if stage.shown_result is not None:
+        if canvas_area.shown_result is not None:
             start = start.with_name("picture.png")  # a name that does not reveal the prompt
-        place = ask_save_target(stage, "Export pixels only", start, PICTURE_FORMATS)
+        place = ask_save_target(canvas_area, "Export pixels only", start, PICTURE_FORMATS)
         if place is not None:
             save = partial(save_pixels, np.array(pixels), place.path)
             self._background.write(save, partial(self._handle_exported, place.path), self.failed.emit)

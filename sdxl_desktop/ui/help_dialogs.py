@@ -59,11 +59,14 @@ def about_dialog(parent: QWidget) -> FittedDialog:
 
 def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> FittedDialog:
     keys = [_shortcut_list("Keyboard", table), _shortcut_list("Painting", list(PAINTING_SHORTCUTS))]
-    hands = [_shortcut_list("Mouse", list(MOUSE_SHORTCUTS)), _shortcut_list("In a prompt", list(PROMPT_SHORTCUTS))]
+    input_lists = [
+        _shortcut_list("Mouse", list(MOUSE_SHORTCUTS)),
+        _shortcut_list("In a prompt", list(PROMPT_SHORTCUTS)),
+    ]
     inside = QWidget()
-    inside.setLayout(row(_stack_vertically(keys), _stack_vertically(hands), spacing=48))
+    inside.setLayout(row(_stack_vertically(keys), _stack_vertically(input_lists), spacing=48))
     if inside.sizeHint().width() + _SCROLL_MARGINS.width() > available_screen_size(parent).width():
-        inside = _stack_vertically([*keys, *hands])
+        inside = _stack_vertically([*keys, *input_lists])
     dialog = _closable_dialog(parent, "Keyboard shortcuts", column(_in_scroll_area(inside)))
     dialog.resize(inside.sizeHint() + _SCROLL_MARGINS)
     return dialog

@@ -74,10 +74,10 @@ class ImportController(QObject):
         self._connect()
 
     def _connect(self) -> None:
-        easel, bar, paint = self._canvas_area.canvas_editor, self._canvas_area.canvas_bar, self._canvas_area.paint_bar
+        editor, bar, paint = self._canvas_area.canvas_editor, self._canvas_area.canvas_bar, self._canvas_area.paint_bar
         self._document.subscribe(self._handle_size_change)
-        easel.document_changed.connect(self._settle_timer.start)
-        easel.failed.connect(self.failed)
+        editor.document_changed.connect(self._settle_timer.start)
+        editor.failed.connect(self.failed)
         self._settle_timer.timeout.connect(self.edit_source_changed)
         bar.edit_result_requested.connect(self.apply_shown_result)
         bar.show_document_requested.connect(self._canvas_area.show_document)
@@ -125,11 +125,11 @@ class ImportController(QObject):
         self._tried_backdrops = [picture.backdrop] if picture.is_blended else []
         self._canvas_area.show_document()
         self.picture_replaced.emit()
-        told = " ".join((*([text] if text else []), *picture.notes))
+        message_text = " ".join((*([text] if text else []), *picture.notes))
         if picture.is_blended:
-            self.transparency_blended.emit(told)
-        elif told:
-            self.message.emit(told)
+            self.transparency_blended.emit(message_text)
+        elif message_text:
+            self.message.emit(message_text)
 
     def ask_to_download(self, address: str) -> None:
         """Ask before downloading: this is the only network access here."""

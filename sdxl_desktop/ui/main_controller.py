@@ -173,7 +173,7 @@ class MainController(QObject):
     def _build_request(self) -> GenerationRequest | None:
         """Return the panel's request; None after showing an error if there is none."""
         request = self._request_or_error(
-            lambda run, ground, output: self._parameters_panel.build_request(run, ground, output=output),
+            lambda run, edit_source, output: self._parameters_panel.build_request(run, edit_source, output=output),
             self._can_request,
         )
         return None if request is None else self.planner.with_frame_size(request)
@@ -231,7 +231,9 @@ class MainController(QObject):
 
     def _queue_comparison(self) -> None:
         both = self._request_or_error(
-            lambda run, ground, output: self._parameters_panel.build_comparison_requests(run, ground, output=output),
+            lambda run, edit_source, output: self._parameters_panel.build_comparison_requests(
+                run, edit_source, output=output
+            ),
             self._can_request,
         )
         if both is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import EditSource
@@ -20,29 +20,11 @@ from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.session.building import DEFAULT_OUTPUT, NO_EDIT_SOURCE, edit_mode
 from sdxl_desktop.session.workspace import Workspace
-from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
-from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel
-from sdxl_desktop.ui.panels.edit_panel import EditPanel
-from sdxl_desktop.ui.panels.few_step_note import FewStepNote
 from sdxl_desktop.ui.panels.generate_bar import GenerateBar, RunStatus
-from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
-from sdxl_desktop.ui.panels.prompts_panel import PromptsPanel
-from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
-from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
-from sdxl_desktop.ui.widgets.layout_helpers import Disclosure, column, heading_label, separator
+from sdxl_desktop.ui.panels.panel_column import PanelColumn
+from sdxl_desktop.ui.widgets.layout_helpers import column
 
 T = TypeVar("T")
-
-
-class _Panel(Protocol[T]):
-    def value(self) -> T: ...
-
-    def set_value(self, value: T, /) -> None: ...
-
-
-def _show_in(panel: _Panel[T], wanted: T) -> None:
-    if panel.value() != wanted:
-        panel.set_value(wanted)
 
 
 class ParametersPanel(QWidget):
@@ -71,92 +53,39 @@ class ParametersPanel(QWidget):
         """`checkpoint_id_of` returns the content id of a checkpoint's folder, "" if unknown."""
         super().__init__()
         self._workspace = Workspace(checkpoint_id_of)
-        self._shown_checkpoint: Checkpoint | None = None
-        self._checkpoint_panel = CheckpointPanel()
-        self._few_step_note = FewStepNote()
-        self._prompts_panel = PromptsPanel()
-        self._edit_panel = EditPanel()
-        self._sampling_panel = SamplingPanel()
-        self._refiner_panel = RefinerPanel()
-        self._adapters_panel = AdaptersPanel()
-        self._micro_conditioning_panel = MicroConditioningPanel()
+        self._panels = PanelColumn()
         self._generate_bar = GenerateBar()
-        self._scroll_area = QScrollArea()
-        self._generate_button = self._generate_bar.generate_button
-        self._sections: dict[str, Disclosure] = {
-            "second encoder": self._prompts_panel.encoders_section,
-            "variation": self._sampling_panel.variation_panel.section,
-            "advanced": self._sampling_panel.advanced_panel.section,
-            "edit": self._edit_panel.section,
-            "refiner": self._refiner_panel.section,
-            "additions": self._adapters_panel.section,
-            "micro-conditioning": self._micro_conditioning_panel.section,
-        }
         self._lay_out()
         self._connect()
         self._show()
 
     def _lay_out(self) -> None:
-        self.setObjectName("desk")
+        self.setObjectName("parametersPanel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(336)
         self.setMaximumWidth(560)
-        whole = column(self._create_scroll_area(), self._generate_bar, spacing=0)
+        whole = column(self._panels, self._generate_bar, spacing=0)
         whole.setStretch(0, 1)
         self.setLayout(whole)
 
-    def _create_scroll_area(self) -> QScrollArea:
-        content = QWidget()
-        content.setObjectName("deskContent")
-        panels = column(
-            column(self._checkpoint_panel, self._few_step_note, spacing=4),
-            self._prompts_panel,
-            separator(),
-            self._edit_panel,
-            heading_label("Sampling"),
-            self._sampling_panel,
-            separator(),
-            column(self._refiner_panel, self._adapters_panel, self._micro_conditioning_panel, spacing=8),
-            spacing=12,
-            margins=(16, 12, 8, 12),
-        )
-        panels.addStretch(1)
-        content.setLayout(panels)
-        area = self._scroll_area
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidget(content)
-        return area
-
     def _connect(self) -> None:
-        self._checkpoint_panel.changed.connect(self._choose_checkpoint)
-        self._checkpoint_panel.library_requested.connect(self.library_requested)
-        for panel in (
-            self._prompts_panel,
-            self._edit_panel,
-            self._sampling_panel,
-            self._refiner_panel,
-            self._adapters_panel,
-            self._micro_conditioning_panel,
-        ):
-            panel.changed.connect(self._handle_panel_change)
-        self._few_step_note.restore_requested.connect(self._restore_sampling)
-        self._edit_panel.intent_wanted.connect(self.apply_intent)
-        self._edit_panel.match_shape_requested.connect(self._match_shape)
-        self._edit_panel.expand_requested.connect(self.expand_requested)
-        self._adapters_panel.files_added.connect(self.adapter_files_added)
-        self._adapters_panel.insert_token_requested.connect(self._prompts_panel.insert_token)
-        self._micro_conditioning_panel.compare_requested.connect(self.compare_requested)
-        for section in self._sections.values():
-            section.toggled.connect(self.changed)
-        self._generate_bar.generate_requested.connect(self.generate_requested)
-        self._generate_bar.queue_requested.connect(self.queue_requested)
-        self._generate_bar.cancel_requested.connect(self.cancel_requested)
-        self._generate_bar.clear_queue_requested.connect(self.clear_queue_requested)
-        self._generate_bar.resume_requested.connect(self.resume_requested)
-        self._generate_bar.drafts_requested.connect(self.drafts_requested)
+        panels, bar = self._panels, self._generate_bar
+        panels.edited.connect(self._handle_panel_change)
+        panels.section_toggled.connect(self.changed)
+        panels.checkpoint.changed.connect(self._choose_checkpoint)
+        panels.checkpoint.library_requested.connect(self.library_requested)
+        panels.few_step_note.restore_requested.connect(self._restore_sampling)
+        panels.edit.intent_wanted.connect(self.apply_intent)
+        panels.edit.match_shape_requested.connect(self._match_shape)
+        panels.edit.expand_requested.connect(self.expand_requested)
+        panels.adapters.files_added.connect(self.adapter_files_added)
+        panels.micro_conditioning.compare_requested.connect(self.compare_requested)
+        bar.generate_requested.connect(self.generate_requested)
+        bar.queue_requested.connect(self.queue_requested)
+        bar.cancel_requested.connect(self.cancel_requested)
+        bar.clear_queue_requested.connect(self.clear_queue_requested)
+        bar.resume_requested.connect(self.resume_requested)
+        bar.drafts_requested.connect(self.drafts_requested)
 
     # the request
 
@@ -167,7 +96,7 @@ class ParametersPanel(QWidget):
         self._read_panels()
         before = self._workspace.sampling
         asked = self._workspace.build_request(execution, edit_source, output=output)
-        self._adapters_panel.check_files()
+        self._panels.adapters.check_files()
         if self._workspace.sampling != before:
             self._show_and_notify()
         return asked
@@ -206,7 +135,7 @@ class ParametersPanel(QWidget):
     def set_prompt(self, prompt: str) -> None:
         """Replace the prompt and put the cursor into it."""
         self._change(lambda: self._workspace.set_prompt(prompt))
-        self._prompts_panel.focus_prompt()
+        self._panels.prompts.focus_prompt()
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the recommended settings of a model distilled to few steps."""
@@ -215,28 +144,25 @@ class ParametersPanel(QWidget):
     def add_lora(self, file: Path) -> None:
         """Add a LoRA to the adapter list."""
         self._change(lambda: self._workspace.add_lora(file))
-        self._adapters_panel.show_lora(file)
+        self._panels.adapters.show_lora(file)
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Add an embedding to the adapter list. Raises RequestError for an invalid token."""
         self._change(lambda: self._workspace.add_embedding(file, token))
-        self._adapters_panel.show_embedding(file)
+        self._panels.adapters.show_embedding(file)
 
     def set_vae(self, path: Path) -> None:
         """Use the VAE in this file or folder from now on."""
         self._change(lambda: self._workspace.set_vae(path))
-        self._adapters_panel.section.set_open(True)
+        self._panels.adapters.section.set_open(True)
 
     def scroll_to_adapters(self) -> None:
         """Scroll to the adapter added last."""
-        QTimer.singleShot(0, self, self._scroll_to_last_adapter)  # after layout
-
-    def _scroll_to_last_adapter(self) -> None:
-        self._scroll_area.ensureWidgetVisible(self._adapters_panel.last_added_row() or self._adapters_panel, 0, 48)
+        self._panels.scroll_to_adapters()
 
     def focus_prompt(self) -> None:
         """Put the cursor into the prompt."""
-        self._prompts_panel.focus_prompt()
+        self._panels.prompts.focus_prompt()
 
     # the values
 
@@ -250,29 +176,11 @@ class ParametersPanel(QWidget):
         with QSignalBlocker(self):
             self._read_panels()
             self._workspace.set_value(value)
-            for name, section in self._sections.items():
-                section.set_open(name in value.open_sections)
+            self._panels.open_sections(value.open_sections)
             self._show()
 
     def _read_panels(self) -> None:
-        """Write the panels' values to the workspace, including text still being typed."""
-        micro, now = self._micro_conditioning_panel.value(), self._workspace.value
-        self._workspace.input_errors = self._sampling_panel.input_errors()
-        self._workspace.apply_user_changes(
-            WorkspaceValue(
-                prompts=self._prompts_panel.value(),
-                sampling=self._sampling_panel.value(),
-                micro_conditioning=micro.conditioning,
-                micro_conditioning_on=micro.on,
-                checkpoint=now.checkpoint,
-                edit=self._edit_panel.value(),
-                refiner=self._refiner_panel.value(),
-                additions=self._adapters_panel.value(),
-                seed_locked=self._sampling_panel.seed_panel.is_locked(),
-                variation_locked=self._sampling_panel.variation_panel.seed_panel.is_locked(),
-                open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
-            )
-        )
+        self._panels.read(self._workspace)
 
     def _handle_panel_change(self) -> None:
         """Handle a value changed by the user."""
@@ -291,26 +199,15 @@ class ParametersPanel(QWidget):
         self.changed.emit()
 
     def _show(self) -> None:
-        """Show the workspace's values in every panel; panels that are up to date are untouched, to keep the cursor."""
-        workspace, value = self._workspace, self._workspace.value
-        if workspace.checkpoint is not None and workspace.checkpoint is not self._shown_checkpoint:
-            self._shown_checkpoint = workspace.checkpoint
-            self._checkpoint_panel.set_value(workspace.checkpoint.name)
-            self._sampling_panel.set_checkpoint(workspace.checkpoint)
-        _show_in(self._prompts_panel, value.prompts)
-        _show_in(self._sampling_panel, workspace.sampling)
-        _show_in(
-            self._micro_conditioning_panel,
-            MicroConditioningValue(value.micro_conditioning_on, value.micro_conditioning),
+        workspace = self._workspace
+        self._panels.show_workspace(workspace)
+        has_checkpoint = workspace.checkpoint is not None
+        self._generate_bar.set_mode(
+            edit_mode(workspace.edit_source),
+            workspace.value.edit.intent,
+            ready=has_checkpoint or not workspace.checkpoints_known,
+            obstacle="\n".join(map(str, workspace.problems())) if has_checkpoint else "",
         )
-        _show_in(self._edit_panel, value.edit)
-        _show_in(self._refiner_panel, value.refiner)
-        _show_in(self._adapters_panel, value.additions)
-        self._sampling_panel.seed_panel.set_locked(value.seed_locked)
-        self._sampling_panel.variation_panel.seed_panel.set_locked(value.variation_locked)
-        self._few_step_note.show_words(workspace.few_step.notice)
-        workspace.input_errors = self._sampling_panel.input_errors()
-        self._sync_panels()
 
     # checkpoints
 
@@ -319,8 +216,8 @@ class ParametersPanel(QWidget):
         self._read_panels()
         self._workspace.set_checkpoints(checkpoints)
         chosen = self._workspace.checkpoint
-        self._checkpoint_panel.set_checkpoints(checkpoints, "" if chosen is None else chosen.name)
-        self._refiner_panel.set_checkpoints(checkpoints)
+        self._panels.checkpoint.set_checkpoints(checkpoints, "" if chosen is None else chosen.name)
+        self._panels.refiner.set_checkpoints(checkpoints)
         self._show()
         if chosen is not None:
             self.checkpoint_selected.emit()
@@ -334,18 +231,18 @@ class ParametersPanel(QWidget):
 
     def select_checkpoint(self, name: str) -> bool:
         """Select the checkpoint `name` as the user would, with signals; False if there is none."""
-        return self._checkpoint_panel.select(name)
+        return self._panels.checkpoint.select(name)
 
     def set_library_jobs_text(self, text: str) -> None:
         """Show the progress of library jobs next to the checkpoint; "" if there are none."""
-        self._checkpoint_panel.set_jobs_text(text)
+        self._panels.checkpoint.set_jobs_text(text)
 
     def set_counters(self, encoder_1: TokenCounter | None, encoder_2: TokenCounter | None) -> None:
-        self._prompts_panel.set_counters(encoder_1, encoder_2)
+        self._panels.prompts.set_counters(encoder_1, encoder_2)
 
     def _choose_checkpoint(self) -> None:
         self._read_panels()
-        if self._workspace.select_checkpoint(self._checkpoint_panel.value()):
+        if self._workspace.select_checkpoint(self._panels.checkpoint.value()):
             self._show()
             self.checkpoint_selected.emit()
         self.changed.emit()
@@ -359,7 +256,7 @@ class ParametersPanel(QWidget):
         """Set what is on the canvas: shows or hides the edit panel and updates the button's text."""
         self._read_panels()
         self._workspace.set_edit_source(edit_source)
-        self._edit_panel.set_source(edit_source)
+        self._panels.edit.set_source(edit_source)
         self._show()
 
     def apply_intent(self, intent: Intent) -> None:
@@ -375,28 +272,10 @@ class ParametersPanel(QWidget):
 
     def set_mask_left_out(self, left_out: bool) -> None:
         """Set whether part of the mask lies outside the next run's frame."""
-        self._edit_panel.set_mask_left_out(left_out)
+        self._panels.edit.set_mask_left_out(left_out)
 
     def _match_shape(self) -> None:
         self._change(self._workspace.match_shape)
-
-    # dependencies between panels
-
-    def _sync_panels(self) -> None:
-        """Update the panels that depend on one another."""
-        workspace = self._workspace
-        size = workspace.sampling.size
-        self._micro_conditioning_panel.set_picture_size(size)
-        self._edit_panel.set_drawing_size(size)
-        self._refiner_panel.set_main_checkpoint(workspace.checkpoint)
-        self._prompts_panel.set_embeddings(workspace.value.additions.embeddings)
-        has_checkpoint = workspace.checkpoint is not None
-        self._generate_bar.set_mode(
-            edit_mode(workspace.edit_source),
-            workspace.value.edit.intent,
-            ready=has_checkpoint or not workspace.checkpoints_known,
-            obstacle="\n".join(map(str, workspace.problems())) if has_checkpoint else "",
-        )
 
     # the button
 

@@ -99,8 +99,8 @@ class DeviceEditor(ChoiceEditor):
         automatic: str = "",
     ) -> None:
         meant = f" ({automatic})" if automatic else ""
-        beside = [(value, words + meant if value == AUTOMATIC_DEVICE else words) for value, words in virtual_devices]
-        super().__init__(label, [*beside, *((device.name, device.label) for device in devices)])
+        others = [(value, words + meant if value == AUTOMATIC_DEVICE else words) for value, words in virtual_devices]
+        super().__init__(label, [*others, *((device.name, device.label) for device in devices)])
         self._missing_text = "not found on this machine" if devices else "still looking for devices"
 
     def show_value(self, value: object) -> None:

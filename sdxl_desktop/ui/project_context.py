@@ -25,10 +25,10 @@ class ProjectContext:
     def snapshot(self, waiting: tuple[GenerationRequest, ...] = (), saved_file: Path | None = None) -> Project:
         """Return the current state, with the requests in `waiting` and the document's own file if it holds
         everything."""
-        ground = self.document.edit_source()
+        edit_source = self.document.edit_source()
         return Project(
-            picture=None if ground.picture is None else ground.picture.array,
-            mask=None if ground.mask is None else ground.mask.array,
+            picture=None if edit_source.picture is None else edit_source.picture.array,
+            mask=None if edit_source.mask is None else edit_source.mask.array,
             picture_name=self.document.name,
             candidates=tuple(self.session.results),
             workspace=self.parameters_panel.value(),

@@ -104,7 +104,7 @@ class SettingsDialog(FittedDialog):
 
     def _form(self) -> QWidget:
         form = QWidget()
-        form.setObjectName("deskContent")
+        form.setObjectName("panelContent")
         grid = QGridLayout(form)
         grid.setContentsMargins(0, 0, 8, 0)
         grid.setHorizontalSpacing(24)
@@ -138,7 +138,7 @@ class SettingsDialog(FittedDialog):
 
     def _add_action_button(self, grid: QGridLayout, name: str) -> None:
         """Add the button for a preference's additional action, if it has one."""
-        verbs = {
+        actions = {
             "vae_device": ("Find the best…", "Measure each part on each device", self.open_best_devices),
             "checkpoints_folder": (
                 "Token for the hub…",
@@ -151,11 +151,11 @@ class SettingsDialog(FittedDialog):
                 self.open_compiled_cache,
             ),
         }
-        if name not in verbs or self._context.background is None:
+        if name not in actions or self._context.background is None:
             return
         if name == "checkpoints_folder" and self._context.asks is None:
             return
-        words, tip, act = verbs[name]
+        words, tip, act = actions[name]
         button = QPushButton(words)
         button.setToolTip(plain_text_tooltip(tip))
         button.setAutoDefault(False)

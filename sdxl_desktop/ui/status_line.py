@@ -103,7 +103,7 @@ class StatusLine(QWidget):
         self._forecast_label.setToolTip(forecast_tooltip(None))
         self._memory_label.setToolTip("Memory the engine uses now")
         self._progress_bar.hide()
-        told = (
+        labels = (
             self._phase_label,
             self._forecast_label,
             self._progress_bar,
@@ -111,7 +111,7 @@ class StatusLine(QWidget):
             self._seconds_per_step_label,
             self._time_left_label,
         )
-        line = row(*told, spacing=16, margins=(16, 6, 16, 6))
+        line = row(*labels, spacing=16, margins=(16, 6, 16, 6))
         self._device_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         line.addWidget(self._device_label, 1)
         line.addWidget(self._memory_label)

@@ -3,13 +3,13 @@
 STYLESHEET_TEMPLATE = """
 * { outline: none; }
 QToolTip { background: @raised; color: @text; border: 1px solid @outline; padding: 6px 8px; }
-QMainWindow, QDialog, QWidget#desk, QWidget#status { background: @window; }
-QWidget#stage, QWidget#strip { background: @sunken; }
+QMainWindow, QDialog, QWidget#parametersPanel, QWidget#status { background: @window; }
+QWidget#canvasArea, QWidget#strip { background: @sunken; }
 QWidget#status { border-top: 1px solid @line; }
 QWidget#canvasBar, QWidget#actionArea { background: @window; }
 QWidget#canvasBar { border-bottom: 1px solid @line; }
 QWidget#actionArea { border-top: 1px solid @line; }
-QScrollArea, QScrollArea > QWidget > QWidget#deskContent { background: @window; border: none; }
+QScrollArea, QScrollArea > QWidget > QWidget#panelContent { background: @window; border: none; }
 QSplitter::handle { background: @line; }
 QSplitter::handle:hover { background: @accent; }
 
@@ -128,16 +128,16 @@ QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::su
 QProgressBar { background: @raised; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
 QProgressBar::chunk { background: @accent; border-radius: 3px; }
 
-QFrame#banner[kind="error"] { background: @danger_ground; border: 1px solid @danger; border-radius: 8px; }
+QFrame#banner[kind="error"] { background: @danger_background; border: 1px solid @danger; border-radius: 8px; }
 QFrame#banner[kind="error"] QLabel { color: @text; }
 QFrame#banner[kind="error"] QLabel[role="heading"] { color: @danger_text; }
 QLabel#remark {
-    background: @danger_ground; color: @text; border: 1px solid @danger; border-radius: 6px; padding: 6px 8px;
+    background: @danger_background; color: @text; border: 1px solid @danger; border-radius: 6px; padding: 6px 8px;
 }
 QFrame#dropFrame { background: transparent; border: 3px solid @accent; }
 QLabel#dropWords {
     background: @accent; color: @on_accent; border-radius: 8px; padding: 10px 20px; font-weight: 600;
 }
-QFrame#toast { background: @note_ground; border: 1px solid @outline; border-radius: 8px; }
+QFrame#toast { background: @note_background; border: 1px solid @outline; border-radius: 8px; }
 QListView#strip { border: none; border-top: 1px solid @line; background: @sunken; }
 """

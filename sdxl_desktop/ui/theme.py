@@ -38,8 +38,8 @@ class ThemeColours:
     danger_hover: str
     on_danger: str
     danger_text: str
-    danger_ground: str
-    note_ground: str
+    danger_background: str
+    note_background: str
 
 
 DARK = ThemeColours(
@@ -61,8 +61,8 @@ DARK = ThemeColours(
     danger_hover="#b22f35",
     on_danger="#ffffff",
     danger_text="#ff9a9a",
-    danger_ground="#3b2326",
-    note_ground="#2d2f33",
+    danger_background="#3b2326",
+    note_background="#2d2f33",
 )
 
 LIGHT = ThemeColours(
@@ -84,8 +84,8 @@ LIGHT = ThemeColours(
     danger_hover="#a7252c",
     on_danger="#ffffff",
     danger_text="#a3161e",
-    danger_ground="#fbe6e6",
-    note_ground="#ffffff",
+    danger_background="#fbe6e6",
+    note_background="#ffffff",
 )
 
 

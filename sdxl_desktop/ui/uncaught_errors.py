@@ -31,15 +31,15 @@ def report_uncaught_errors(window: MainWindow, *, loop: asyncio.AbstractEventLoo
     Covers the main thread and slots, other threads, unraisable errors (finalizers), and callbacks and tasks of `loop`.
     Python's default handling also runs. The same error is shown once.
     """
-    teller, told = _ErrorSignaller(window), set[str]()
+    teller, shown = _ErrorSignaller(window), set[str]()
     teller.unexpected.connect(window.controller.show_error)
 
     def tell(problem: BaseException) -> None:
         if isinstance(problem, KeyboardInterrupt | SystemExit):
             return
         error = wrap_error(problem, "Something failed unexpectedly.")
-        if str(error) not in told:
-            told.add(str(error))
+        if str(error) not in shown:
+            shown.add(str(error))
             teller.unexpected.emit(error)
 
     with _install_hooks(tell, loop):

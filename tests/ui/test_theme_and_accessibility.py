@@ -58,12 +58,12 @@ def test_all_text_has_aa_contrast_on_its_ground(colours: ThemeColours) -> None:
         (colours.on_danger, colours.danger),
         (colours.on_danger, colours.danger_hover),
         (colours.accent_text, colours.window),
-        (colours.accent_text, colours.note_ground),
-        (colours.accent_text, colours.danger_ground),
+        (colours.accent_text, colours.note_background),
+        (colours.accent_text, colours.danger_background),
         (colours.danger_text, colours.window),
-        (colours.danger_text, colours.danger_ground),
-        (colours.text, colours.danger_ground),
-        (colours.text, colours.note_ground),
+        (colours.danger_text, colours.danger_background),
+        (colours.text, colours.danger_background),
+        (colours.text, colours.note_background),
         (colours.text, colours.hover),
     ]
     poor = [

@@ -787,7 +787,7 @@ def test_nothing_is_cut_off_where_the_desk_is_as_narrow_as_it_gets(
     for section in desk.findChildren(PanelSection):
         section.set_open(True)
     QApplication.processEvents()
-    content = desk.findChild(QWidget, "deskContent")
+    content = desk.findChild(QWidget, "panelContent")
     assert content is not None
     shown = content.parentWidget()
     assert shown is not None

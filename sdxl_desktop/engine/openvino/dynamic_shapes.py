@@ -41,14 +41,14 @@ def make_shapes_dynamic(model: ov.Model) -> None:
     freed = {port: _dynamic_shape(port.get_any_name(), shape) for port, shape in before.items()}
     if all(freed[port] == shape for port, shape in before.items()):
         return
-    said = _describe_fixed_size(before)
+    size_text = _describe_fixed_size(before)
     try:
         model.reshape(freed)
         fits = _accepts_other_shape(model)
     except RuntimeError as problem:
-        raise _fixed_shape_error(said) from problem
+        raise _fixed_shape_error(size_text) from problem
     if not fits:
-        raise _fixed_shape_error(said)
+        raise _fixed_shape_error(size_text)
 
 
 def _dynamic_shape(name: str, shape: ov.PartialShape) -> ov.PartialShape:
@@ -97,9 +97,9 @@ def _describe_fixed_size(shapes: Mapping[Any, ov.PartialShape]) -> str:
     return ", ".join(words)
 
 
-def _fixed_shape_error(said: str) -> CheckpointError:
+def _fixed_shape_error(size_text: str) -> CheckpointError:
     return CheckpointError(
-        f"This checkpoint was exported with fixed shapes: {said}.",
+        f"This checkpoint was exported with fixed shapes: {size_text}.",
         why="Numbers of that size are built into its graph, so that it cannot draw others.",
         next_step="Export it again without fixed shapes, or choose another checkpoint.",
     )

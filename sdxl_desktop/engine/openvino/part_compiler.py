@@ -202,10 +202,10 @@ def runtime_version(device: str) -> RuntimeVersion:
     """Return what blobs for `device` depend on: the OpenVINO version, and what the device reports about itself and its
     driver."""
     known = set(devices.core.get_property(device, "SUPPORTED_PROPERTIES"))
-    told = [
+    versions = [
         _format_property(devices.core.get_property(device, name)) for name in _DEVICE_ID_PROPERTIES if name in known
     ]
-    return RuntimeVersion(openvino_version(), " · ".join(told))
+    return RuntimeVersion(openvino_version(), " · ".join(versions))
 
 
 def _format_property(value: Any) -> str:

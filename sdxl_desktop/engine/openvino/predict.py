@@ -54,10 +54,10 @@ def check_inputs(unet: ModelPart, inputs: Collection[str]) -> None:
     missing = sorted(min(names) for names in ports if names.isdisjoint(inputs))
     if not unknown and not missing:
         return
-    said = [f"It has no input {', '.join(unknown)}."] if unknown else []
-    said += [f"Nothing provides its input {', '.join(missing)}."] if missing else []
+    reasons = [f"It has no input {', '.join(unknown)}."] if unknown else []
+    reasons += [f"Nothing provides its input {', '.join(missing)}."] if missing else []
     raise EngineError(
         f"The UNet of {unet.folder.parent.name} cannot be conditioned in this way.",
-        why=" ".join(said),
+        why=" ".join(reasons),
         next_step="Choose a checkpoint that was converted for it, or draw without it.",
     )

@@ -128,8 +128,8 @@ class RunPreparation:
         """As `_encode`, while the other parts are compiled in another thread."""
         given_up = threading.Event()
         self._interrupt.token = _AnyCancelToken(self._interrupt.token, given_up)
-        with ThreadPoolExecutor(1, "compile-beside") as beside:
-            others = beside.submit(self._compile_others, run, participants)
+        with ThreadPoolExecutor(1, "compile-beside") as executor:
+            others = executor.submit(self._compile_others, run, participants)
             try:
                 self._encode(run, participants, cache_keys, pairs, new)
             except BaseException:

@@ -127,13 +127,13 @@ def _supports(name: SchedulerName, config: Mapping[str, Any]) -> bool:
     if name.is_edm_scheduler != is_edm(str(config.get("_class_name", ""))):
         return False
     known = inspect.signature(_class(name.class_name).__init__).parameters
-    said = (
+    conditions = (
         ("rescale_betas_zero_snr", bool(config.get("rescale_betas_zero_snr"))),
         ("timestep_spacing", config.get("timestep_spacing") == "trailing"),
         ("timestep_type", config.get("timestep_type") == "continuous"),
         ("prediction_type", True),
     )
-    return all(key in known for key, is_said in said if is_said)
+    return all(key in known for key, is_stated in conditions if is_stated)
 
 
 def _unsupported_error(name: SchedulerName, config: Mapping[str, Any], able: Sequence[SchedulerName]) -> RequestError:

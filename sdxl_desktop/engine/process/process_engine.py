@@ -154,16 +154,16 @@ class ProcessEngine:
         is sent to a new worker. Raises MemoryError.
         """
         before = self._worker
-        told = threading.Event()
+        reported = threading.Event()
 
         def noting(event: EngineEvent) -> None:
-            told.set()
+            reported.set()
             emit(event)
 
         try:
             worker = self._start()
             last = WorkerEnded() if worker is None else self._run_command(worker, command, noting, cancel)
-            if not isinstance(last, WorkerEnded) or worker is not before or told.is_set() or cancel.is_set():
+            if not isinstance(last, WorkerEnded) or worker is not before or reported.is_set() or cancel.is_set():
                 return last
             worker = self._start()
             return last if worker is None else self._run_command(worker, command, emit, cancel)

@@ -129,7 +129,7 @@ def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
             raise DamagedFileError(
                 f"{name}/{file.name} cannot be used: {problem}.", next_step="Download it again."
             ) from problem
-    said = read_json_or_empty(source / "tokenizer_config.json")
+    source_config = read_json_or_empty(source / "tokenizer_config.json")
     write_json(
         folder / "tokenizer_config.json",
         {
@@ -137,7 +137,9 @@ def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
             "bos_token": "<|startoftext|>",
             "eos_token": "<|endoftext|>",
             "unk_token": "<|endoftext|>",
-            "pad_token": _PAD_TOKENS[name] if not isinstance(said.get("pad_token"), str) else said["pad_token"],
+            "pad_token": _PAD_TOKENS[name]
+            if not isinstance(source_config.get("pad_token"), str)
+            else source_config["pad_token"],
             "model_max_length": 77,
             "clean_up_tokenization_spaces": True,
             "do_lower_case": True,

@@ -57,8 +57,8 @@ def _convert(
         if not outputs:
             continue
         count, size = module_loading.upcast_buffer_size(part)
-        with MemmapBuffer(workspace.spool / "weights", MemmapBuffer.required_bytes(count, size)) as spool:
-            module = module_loading.load_module(part, spool)
+        with MemmapBuffer(workspace.spool / "weights", MemmapBuffer.required_bytes(count, size)) as buffer:
+            module = module_loading.load_module(part, buffer)
             if patch_module is not None:
                 patch_module(part.name, module)
             for output in outputs:
@@ -104,12 +104,12 @@ def _write_part(
     in_half_bytes = weight_format is WeightFormat.INT4 and output == Part.UNET
     compress = weight_compression.compress_to_int4 if in_half_bytes else weight_compression.compress_to_int8
     with (
-        MemmapBuffer(workspace.spool / "compressed", weight_compression.buffer_bytes(found)) as spool,
+        MemmapBuffer(workspace.spool / "compressed", weight_compression.buffer_bytes(found)) as buffer,
         workspace.part(output, reporter.advance) as folder,
     ):
         if found:
             reporter.begin(ConversionPhase.COMPRESSING, sum(weight.count for weight in found))
-            compress(model, found, spool, reporter.advance)
+            compress(model, found, buffer, reporter.advance)
             found.clear()
         reporter.begin(ConversionPhase.WRITING)
         _save_model(model, folder, half=weight_format is WeightFormat.FP16)

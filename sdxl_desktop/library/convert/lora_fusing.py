@@ -28,17 +28,19 @@ _CHOOSE_ANOTHER_LORA = "Choose a LoRA that was made for this checkpoint."
 def fused_lora(file: Path, unet_config: Mapping[str, Any], buffer_folder: Path) -> Iterator[Any]:
     """Yield the `patch_module` of `conversion.convert_parts`, which raises AdditionError for a LoRA that cannot be
     fused completely. The changed weights lie in `buffer_folder` until the context exits."""
-    spools = []
+    buffers = []
 
     def adapt(part: str, module: Any) -> None:
         if part == Part.UNET:
-            spools.append(_fuse_into_module(read_unet_lora(file, module, unet_config), module, buffer_folder / "fused"))
+            buffers.append(
+                _fuse_into_module(read_unet_lora(file, module, unet_config), module, buffer_folder / "fused")
+            )
 
     try:
         yield adapt
     finally:
-        for spool in spools:
-            spool.__exit__(None, None, None)
+        for buffer in buffers:
+            buffer.__exit__(None, None, None)
 
 
 def read_unet_lora(file: Path, unet: torch.nn.Module, config: Mapping[str, Any]) -> Lora:
@@ -57,11 +59,11 @@ def _fuse_into_module(lora: Lora, module: Any, buffer_file: Path) -> MemmapBuffe
     changes, vectors = lora.weight_deltas.get(Part.UNET, {}), lora.vector_deltas.get(Part.UNET, {})
     layers = {name: module.get_submodule(name) for name in changes}
     size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers.values())
-    spool = MemmapBuffer(buffer_file, MemmapBuffer.required_bytes(len(layers), size))
+    buffer = MemmapBuffer(buffer_file, MemmapBuffer.required_bytes(len(layers), size))
     with lora.open_tensors() as tensors:
         for name, layer in layers.items():
             kind = np.float16 if layer.weight.dtype == torch.float16 else np.float32
-            room = torch.from_numpy(spool.array(tuple(layer.weight.shape), kind))
+            room = torch.from_numpy(buffer.array(tuple(layer.weight.shape), kind))
             room.copy_(_changed(lora, name, changes[name], layer.weight, tensors))
             _set(lora, name, layer, "weight", room)
         for name, added in vectors.items():
@@ -70,7 +72,7 @@ def _fuse_into_module(lora: Lora, module: Any, buffer_file: Path) -> MemmapBuffe
                 before = getattr(layer, one.parameter)
                 difference = torch.from_numpy(read_float32(tensors, one.tensor_name)).reshape(before.shape)
                 _set(lora, name, layer, one.parameter, (before.float() + difference).to(before.dtype))
-    return spool
+    return buffer
 
 
 def _changed(lora: Lora, name: str, change: WeightDelta, weight: torch.Tensor, tensors: Any) -> torch.Tensor:

@@ -50,7 +50,7 @@ def estimate_conversion(
     sizes = list(parameters)
     billions, largest = sum(sizes) / 1e9, max(sizes, default=0)
     disk = round(sum(sizes) * weights.bytes_per_parameter)
-    spool = largest if weights in (WeightFormat.INT8, WeightFormat.INT4) else 0
+    buffer_bytes = largest if weights in (WeightFormat.INT8, WeightFormat.INT4) else 0
     return ResourceEstimate(
         seconds=_START_SECONDS
         + _SECONDS_PER_PART * len(sizes)
@@ -58,7 +58,7 @@ def estimate_conversion(
         + _SECONDS_PER_BILLION_WEIGHTS[weights] * billions,
         memory=round(peak_memory(largest)),
         disk=disk,
-        disk_meanwhile=disk + spool + (bytes_read if pickled else 0),
+        disk_meanwhile=disk + buffer_bytes + (bytes_read if pickled else 0),
     )
 
 

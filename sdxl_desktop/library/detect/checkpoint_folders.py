@@ -135,8 +135,8 @@ def _candidate_files(folder: Path, stem: str) -> list[WeightVariant]:
 
 
 def _shard_files(folder: Path, index: Mapping[str, Any]) -> list[Path]:
-    said = index.get("weight_map")
-    names = sorted({str(name) for name in said.values()}) if isinstance(said, dict) else []
+    weight_map = index.get("weight_map")
+    names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
             raise DamagedFileError(

@@ -60,8 +60,8 @@ def match_part(
             else original_key_mapping(name, config, wanted, prefix)
         )
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
-        said = display_text(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__
-        return Mismatch(f"its config.json makes no sense ({said})", 10**6)
+        reason = display_text(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__
+        return Mismatch(f"its config.json makes no sense ({reason})", 10**6)
     missing = [recipe.key for recipe in found.values() if recipe.key not in tensors]
     used = {recipe.key for recipe in found.values()}
     surplus = [key for key in tensors if key not in used and not _is_unused(key.removeprefix(prefix or ""))]
@@ -95,8 +95,8 @@ def _split_fp8_scales(available: Mapping[str, Tensor]) -> tuple[dict[str, str], 
         for end in _FP8_SCALE_SUFFIXES
         if key.endswith(end) and f"{key.removesuffix(end)}.weight" in available
     }
-    beside = {*scales.values(), *(key for key in available if key.endswith(_FP8_OTHER_SUFFIXES))}
-    return scales, {key: tensor for key, tensor in available.items() if key not in beside}
+    scale_keys = {*scales.values(), *(key for key in available if key.endswith(_FP8_OTHER_SUFFIXES))}
+    return scales, {key: tensor for key, tensor in available.items() if key not in scale_keys}
 
 
 def _is_scalar(tensor: Tensor) -> bool:

@@ -98,9 +98,9 @@ def read_sampling_metadata(name: str, tensors: Mapping[str, Tensor], metadata: M
     if any(mark.startswith("edm_vpred.") for mark in tensors):
         return _cosxl_metadata(tensors)
     few = few_step_metadata(name, metadata)
-    scheduler, told = _prediction_type(tensors, metadata)
+    scheduler, note = _prediction_type(tensors, metadata)
     zero = "ztsnr" in tensors or metadata.get("ss_zero_terminal_snr", "").lower() == "true"
-    card = {**few.checkpoint_json, "description": told} if told else few.checkpoint_json
+    card = {**few.checkpoint_json, "description": note} if note else few.checkpoint_json
     return SamplingMetadata(
         scheduler_config={**few.scheduler_config, **scheduler, **(_ZERO_TERMINAL_SNR if zero else {})},
         checkpoint_json=card,
@@ -114,10 +114,10 @@ def detect_few_step(name: str, metadata: Mapping[str, str]) -> FewStepSettings |
         words = _name_words(text[:200])
         for way in _DISTILLATION_METHODS:
             if set(way.words) & set(words):
-                said = next(
+                stated = next(
                     (int(number) for number in _STEP_COUNT_PATTERN.findall("-".join(words)) if int(number) > 0), 0
                 )
-                return replace(way.recommended, steps=min(said or way.recommended.steps, _MAX_FEW_STEPS))
+                return replace(way.recommended, steps=min(stated or way.recommended.steps, _MAX_FEW_STEPS))
     return None
 
 
@@ -146,14 +146,14 @@ def _prediction_type(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     """Return (scheduler configuration for the prediction type, a note if the prediction type is unknown)."""
     if "v_pred" in tensors or metadata.get("ss_v_parameterization", "").lower() == "true":
         return {"prediction_type": "v_prediction"}, ""
-    said = metadata.get("modelspec.prediction_type", "").strip()
-    if not said:
+    stated = metadata.get("modelspec.prediction_type", "").strip()
+    if not stated:
         return {}, ""
-    if (known := _PREDICTION_TYPES.get(said.lower())) is not None:
+    if (known := _PREDICTION_TYPES.get(stated.lower())) is not None:
         return {"prediction_type": known}, ""
     return {}, (
-        f"Its metadata says that it predicts {display_text(said, 40)!r}, which is not known here; it is drawn as if it "
-        "predicted noise (epsilon)."
+        f"Its metadata says that it predicts {display_text(stated, 40)!r}, which is not known here; it is drawn as if "
+        "it predicted noise (epsilon)."
     )
 
 
@@ -217,9 +217,9 @@ def _read_numbers(tensor: Tensor, count: int) -> tuple[float, ...]:
 
 
 def _invalid_edm_error(file: Path, key: str, numbers: tuple[object, ...]) -> DamagedFileError:
-    said = ", ".join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
+    stated = ", ".join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
     return DamagedFileError(
         f"{file.name} has invalid settings of EDM's noise.",
-        why=f"Of {key} it says {said}.",
+        why=f"Of {key} it says {stated}.",
         next_step="Download or copy it again.",
     )

@@ -115,8 +115,8 @@ class FileTransfer:
 
     def _is_continuation(self, response: httpx.Response) -> bool:
         """Whether the response continues at the end of this file rather than sending the whole file again."""
-        said = response.headers.get("content-range", "")
-        return response.status_code == 206 and said.startswith(f"bytes {self._size}-")
+        content_range = response.headers.get("content-range", "")
+        return response.status_code == 206 and content_range.startswith(f"bytes {self._size}-")
 
     def _write(self, stream: BinaryIO, data: bytes) -> None:
         self.received_bytes += len(data)

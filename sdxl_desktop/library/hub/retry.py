@@ -82,16 +82,16 @@ class Retrier:
     def _back_off(self, problem: Exception) -> None:
         self._failures += 1
         status = status_code(problem)
-        told = retry_after_seconds(response_headers(problem)) if status in _TOLD_TO_WAIT else None
+        server_seconds = retry_after_seconds(response_headers(problem)) if status in _TOLD_TO_WAIT else None
         enough = self._failures >= self._policy.tries
-        if status == 429 and (enough or (told or 0.0) > self._policy.longest_wait):
-            raise rate_limited_error(told or 0.0) from problem
+        if status == 429 and (enough or (server_seconds or 0.0) > self._policy.longest_wait):
+            raise rate_limited_error(server_seconds or 0.0) from problem
         if enough:
             raise (to_hub_error(problem, self._request) or connection_lost_error(problem)) from problem
         doubled = self._policy.first_wait * 2.0 ** (self._failures - 1)
         seconds = min(doubled, self._policy.longest_pause)
-        if told is not None:
-            seconds = min(max(told, seconds), self._policy.longest_wait)
+        if server_seconds is not None:
+            seconds = min(max(server_seconds, seconds), self._policy.longest_wait)
         self._on_wait(seconds, _why(status))
         time.sleep(seconds)
 
@@ -100,12 +100,12 @@ def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) ->
     """Return the seconds to wait according to Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's RateLimit
     header (draft ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None if there is no
     valid value."""
-    said = headers.get("retry-after", "").strip()
-    if (seconds := _seconds(said)) is not None:
+    value = headers.get("retry-after", "").strip()
+    if (seconds := _seconds(value)) is not None:
         return seconds
-    if said:
+    if value:
         try:
-            until = parsedate_to_datetime(said).timestamp() - (time.time() if now is None else now)
+            until = parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
         except (ValueError, TypeError, OverflowError, OSError):
             return None
         return min(max(0.0, until), _A_WEEK)
@@ -116,8 +116,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) ->
     return None
 
 
-def _seconds(said: str) -> float | None:
-    return min(float(said[:20]), _A_WEEK) if said.isascii() and said.isdecimal() else None
+def _seconds(value: str) -> float | None:
+    return min(float(value[:20]), _A_WEEK) if value.isascii() and value.isdecimal() else None
 
 
 def _why(status: int) -> str:

@@ -116,12 +116,12 @@ def preview_import(
     address = entry.address if entry is not None else parse_address(text)
     if name is not None:
         validate_name(name, library.user_folder)
-    asking = HubResolver(library.user_folder, emit, cancel, connection or HubConnection.default())
+    resolver = HubResolver(library.user_folder, emit, cancel, connection or HubConnection.default())
     openvino = openvino or (entry is not None and entry.openvino is not None)
     chosen = name or find_free_name(entry.id if entry is not None else address.name, library.user_folder)
-    listing = asking.list_files(address, chosen, openvino=openvino)
+    listing = resolver.list_files(address, chosen, openvino=openvino)
     kept = count_downloaded_bytes(address, listing, pick_download_folder(library.user_folder, chosen, listing))
-    return _preview_on_hub(address, entry, chosen, listing, kept, library, asking)
+    return _preview_on_hub(address, entry, chosen, listing, kept, library, resolver)
 
 
 def _preview_local(path: Path, library: Library, name: str | None) -> ImportPreview:
@@ -205,18 +205,20 @@ def _preview_on_hub(
     resolver: HubResolver,
 ) -> ImportPreview:
     """Preview a model on the hub."""
-    kin = _resolve_base_model(entry, resolver)
-    kind, forecasts = _kind(entry, listing), _estimates(entry, listing, kin, library)
+    base_model = _resolve_base_model(entry, resolver)
+    kind, forecasts = _kind(entry, listing), _estimates(entry, listing, base_model, library)
     fusing = kind is ModelKind.LORA
     coming, there = dict[WeightFormat | None, int](), dict[WeightFormat | None, int]()
-    for weights in forecasts if kin is not None else ():
+    for weights in forecasts if base_model is not None else ():
         missing = (
-            kin.missing_files(library, weights, fusing=fusing) if kin is not None and weights is not None else None
+            base_model.missing_files(library, weights, fusing=fusing)
+            if base_model is not None and weights is not None
+            else None
         )
-        if kin is not None and missing is not None:
+        if base_model is not None and missing is not None:
             coming[weights] = missing.bytes
-            folder = pick_download_folder(library.user_folder, kin.download_name(name), missing)
-            there[weights] = count_downloaded_bytes(kin.entry.address, missing, folder)
+            folder = pick_download_folder(library.user_folder, base_model.download_name(name), missing)
+            there[weights] = count_downloaded_bytes(base_model.entry.address, missing, folder)
     return _with_suggested_format(
         ImportPreview(
             title=entry.title if entry is not None else address.name,
@@ -232,7 +234,7 @@ def _preview_on_hub(
             estimates=forecasts,
             suggested_format=None,
             listing=listing,
-            base_model=kin,
+            base_model=base_model,
             base_model_bytes=coming,
             base_model_downloaded_bytes=there,
             own_downloaded_bytes=downloaded_bytes,

@@ -176,15 +176,15 @@ class _ImportRun:
 
     def _convert_with_unet(self, unet: Path, source: str) -> ImportResult:
         """Combine the UNet in the folder `unet` with the other parts of its base model."""
-        kin = self._resolve_base_model(unet)
-        converted = find_converted(kin.entry, self.weight_format, self.library)
+        base_model = self._resolve_base_model(unet)
+        converted = find_converted(base_model.entry, self.weight_format, self.library)
         if converted is not None:
             return self._convert(
                 unet, conversion_options(self.preview.entry, source or unet.name, reuse_parts_from=converted)
             )
-        missing = kin.missing_files(self.library, self.weight_format, fusing=False)
+        missing = base_model.missing_files(self.library, self.weight_format, fusing=False)
         assert missing is not None
-        whole = self._download_base_model(kin, missing)
+        whole = self._download_base_model(base_model, missing)
         (whole / Part.UNET).mkdir(exist_ok=True)
         for file in sorted(unet.iterdir()):
             if file.is_file() and file.name != RECORD_FILE and not (whole / Part.UNET / file.name).exists():
@@ -193,12 +193,12 @@ class _ImportRun:
 
     def _convert_with_lora(self, lora: Path, source: str) -> ImportResult:
         """Fuse the LoRA in the file `lora` into its base model."""
-        kin = self.preview.base_model
-        assert kin is not None
-        converted = find_converted(kin.entry, self.weight_format, self.library)
-        missing = kin.missing_files(self.library, self.weight_format, fusing=True)
+        base_model = self.preview.base_model
+        assert base_model is not None
+        converted = find_converted(base_model.entry, self.weight_format, self.library)
+        missing = base_model.missing_files(self.library, self.weight_format, fusing=True)
         assert missing is not None
-        folder = self._download_base_model(kin, missing)
+        folder = self._download_base_model(base_model, missing)
         extras = conversion_options(self.preview.entry, source, lora=lora, reuse_parts_from=converted)
         return self._convert(folder / Part.UNET if converted is not None else folder, extras)
 
@@ -216,18 +216,18 @@ class _ImportRun:
             )
         if find_converted(entry, self.weight_format, self.library) is not None:
             return BaseModel(entry)
-        asking = HubResolver(
+        resolver = HubResolver(
             self.library.user_folder,
             self._download_progress_handler(_BASE_MODEL_DOWNLOAD_PHASE),
             self.cancel,
             self.connection or HubConnection.default(),
         )
-        return BaseModel(entry, asking.list_files(entry.address, entry.id))
+        return BaseModel(entry, resolver.list_files(entry.address, entry.id))
 
-    def _download_base_model(self, kin: BaseModel, missing: HubListing) -> Path:
-        folder = pick_download_folder(self.library.user_folder, kin.download_name(self.preview.name), missing)
+    def _download_base_model(self, base_model: BaseModel, missing: HubListing) -> Path:
+        folder = pick_download_folder(self.library.user_folder, base_model.download_name(self.preview.name), missing)
         self.download_folders.append(folder)
-        return self._download(_BASE_MODEL_DOWNLOAD_PHASE, kin.entry.address, missing, folder).folder
+        return self._download(_BASE_MODEL_DOWNLOAD_PHASE, base_model.entry.address, missing, folder).folder
 
     def _download(self, phase: int, address: HubAddress, listing: HubListing, folder: Path) -> Downloaded:
         self.progress.start_phase(phase)

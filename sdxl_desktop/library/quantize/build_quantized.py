@@ -97,11 +97,11 @@ def _compress_weights(
     in_four = part_method is PartMethod.INT4
     compress = weight_compression.compress_to_int4 if in_four else weight_compression.compress_to_int8
     with (
-        MemmapBuffer(build_folder.spool / "compressed", weight_compression.buffer_bytes(weights)) as spool,
+        MemmapBuffer(build_folder.spool / "compressed", weight_compression.buffer_bytes(weights)) as buffer,
         build_folder.part(part, reporter.advance) as folder,
     ):
         reporter.begin(part, QuantizationPhase.COMPRESSING, sum(weight.count for weight in weights))
-        compress(model, weights, spool, reporter.advance)
+        compress(model, weights, buffer, reporter.advance)
         weights.clear()
         _save_part(model, source, part, folder, reporter)
         del model
@@ -128,9 +128,9 @@ def _quantize_activations(
     reporter.begin(part, QuantizationPhase.CALIBRATING, nncf_quantization.passes_per_sample(part_method) * len(samples))
     hybrid = part_method is PartMethod.HYBRID
     weights = weight_compression.find_weights(model) if hybrid else []
-    with MemmapBuffer(build_folder.spool / "compressed", weight_compression.buffer_bytes(weights)) as spool:
+    with MemmapBuffer(build_folder.spool / "compressed", weight_compression.buffer_bytes(weights)) as buffer:
         quantized = nncf_quantization.quantize_with_activations(
-            model, part_method, weights, spool, samples, reporter.advance
+            model, part_method, weights, buffer, samples, reporter.advance
         )
         del model
         with build_folder.part(part, reporter.advance) as folder:

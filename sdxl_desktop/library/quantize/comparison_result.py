@@ -67,9 +67,9 @@ class CheckpointComparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it for JSON."""
-        told = asdict(self)
+        fields = asdict(self)
         return {
-            **told,
+            **fields,
             "psnr": self.psnr,
             "mean": self.mean,
             "sheets": [str(sheet) for sheet in self.sheets],

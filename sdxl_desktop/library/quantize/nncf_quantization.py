@@ -50,13 +50,13 @@ def quantize_with_activations(
         weights.clear()
         advanced.smooth_quant_alphas.matmul = _NO_SMOOTHING
 
-    def told(file: Path) -> Sample:
+    def load_sample(file: Path) -> Sample:
         progress(1)
         return read_sample(file)
 
     return nncf.quantize(
         model,
-        nncf.Dataset(list(samples), told),
+        nncf.Dataset(list(samples), load_sample),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(samples),
         model_type=nncf.ModelType.TRANSFORMER,

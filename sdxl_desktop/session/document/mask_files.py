@@ -40,8 +40,8 @@ def _write(what: str, image: Image.Image, path: Path, info: PngImagePlugin.PngIn
         endings = listed(MASK_ENDINGS)
         raise OutputError(f"{path.name!r} does not end in {endings}.", next_step=f"End it in {endings}.")
     try:
-        with atomic_file(path) as beside:
-            image.save(beside, "PNG", pnginfo=info)
+        with atomic_file(path) as temporary:
+            image.save(temporary, "PNG", pnginfo=info)
     except Exception as problem:  # encoders raise more than OSError for unsupported content
         raise OutputError(
             f"{what} could not be written to {path}.",

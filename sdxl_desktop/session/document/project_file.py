@@ -43,7 +43,7 @@ def write_archive(path: Path, manifest: Manifest, members: dict[str, MemberConte
     """Write the manifest and members atomically as a zip file that only this user can read; raises ProjectError."""
     path = Path(os.path.realpath(path))  # a symbolic link is preserved
     try:
-        with atomic_file(path, private=True) as beside, beside.open("wb") as file:
+        with atomic_file(path, private=True) as temporary, temporary.open("wb") as file:
             _write(file, manifest, members)
             file.flush()
             os.fsync(file.fileno())

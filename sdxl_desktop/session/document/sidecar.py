@@ -57,7 +57,7 @@ class SidecarFolder:
         if path.exists():
             return
         make_private_folder(self.folder, restrict_existing=True)
-        with atomic_file(path, private=True) as beside, beside.open("wb") as file:
+        with atomic_file(path, private=True) as temporary, temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -168,17 +168,17 @@ class CompiledCacheDialog(FittedDialog):
     def _confirm_remove_all(self) -> None:
         total = format_bytes(sum(entry.size_bytes for entry in self._entries))
         buttons = QMessageBox.StandardButton
-        asking = message_box(
+        box = message_box(
             self,
             "Remove all",
             f"Remove all {len(self._entries)} compiled parts, {total}?",
             "The next picture of every checkpoint waits until its parts are compiled again.",
             buttons.Yes | buttons.Cancel,
         )
-        asking.button(buttons.Yes).setText("Remove all")
-        asking.setDefaultButton(buttons.Cancel)
-        asking.finished.connect(lambda code: self._remove(self._entries) if code == buttons.Yes.value else None)
-        asking.open()
+        box.button(buttons.Yes).setText("Remove all")
+        box.setDefaultButton(buttons.Cancel)
+        box.finished.connect(lambda code: self._remove(self._entries) if code == buttons.Yes.value else None)
+        box.open()
 
     def _remove(self, entries: Sequence[CompileCacheEntry]) -> None:
         for button in (self._remove_selected_button, self._remove_stale_button, self._remove_all_button):

@@ -93,7 +93,7 @@ class DraftsDialog(FittedDialog):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(8)
         content = QWidget()
-        content.setObjectName("deskContent")  # same background as the window
+        content.setObjectName("panelContent")  # same background as the window
         content.setLayout(self._grid)
         self._scroll_area = QScrollArea()
         self._scroll_area.setFrameShape(QFrame.Shape.NoFrame)

@@ -140,7 +140,7 @@ class CheckpointListView(QListView):
 
     def __init__(self, model: CheckpointListModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("holdings")
+        self.setObjectName("checkpointList")
         self.setAccessibleName("Checkpoints")
         self.setModel(model)
         self.setItemDelegate(_CheckpointItemDelegate(self))

@@ -212,9 +212,9 @@ def _progress_suffix(job: LibraryJob) -> str:
 def _format_progress(progress: ImportProgress | None) -> str:
     if progress is None:
         return "Starting…"
-    stage = progress.stage[:1].upper() + progress.stage[1:]
+    phase = progress.stage[:1].upper() + progress.stage[1:]
     what = progress.what.rsplit("/", 1)[0].replace("_", " ")
-    words = [f"{stage} ({what})" if what else stage, f"{progress.fraction:.0%}"]
+    words = [f"{phase} ({what})" if what else phase, f"{progress.fraction:.0%}"]
     if progress.seconds_left is not None:
         words.append(f"{format_duration(progress.seconds_left)} left")
     return " · ".join(words)

@@ -7,7 +7,7 @@ QFrame#card { background: palette(base); border: 1px solid palette(midlight); bo
 QFrame#card:hover { border-color: palette(mid); }
 QFrame#notice { background: palette(button); border: 1px solid palette(mid); border-radius: 8px; }
 QFrame#job { background: palette(base); border: 1px solid palette(midlight); border-radius: 8px; }
-QListView#holdings { background: transparent; border: none; }
+QListView#checkpointList { background: transparent; border: none; }
 QScrollArea#plain, QWidget#plainContent { background: transparent; border: none; }
 QRadioButton::indicator { border: 2px solid palette(mid); border-radius: 8px; width: 12px; height: 12px; }
 QRadioButton::indicator:hover { border-color: palette(text); }

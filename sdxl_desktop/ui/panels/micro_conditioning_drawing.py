@@ -187,8 +187,8 @@ class _BoxEditor(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         palette, roles = self.palette(), QPalette.ColorRole
-        ring = QPen(palette.color(roles.Accent), 1) if self.hasFocus() else QPen(Qt.PenStyle.NoPen)
-        painter.setPen(ring)
+        outline = QPen(palette.color(roles.Accent), 1) if self.hasFocus() else QPen(Qt.PenStyle.NoPen)
+        painter.setPen(outline)
         painter.setBrush(palette.color(roles.Dark))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         painter.setPen(palette.color(roles.WindowText))

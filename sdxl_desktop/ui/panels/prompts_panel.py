@@ -101,5 +101,5 @@ class PromptsPanel(QWidget):
     def _update_summary(self) -> None:
         value = self.value()
         words = ["separate prompt for encoder 2"] if value.prompt_2 or value.negative_prompt_2 else []
-        words += [told.lower() for told in self._numbers.summary()]
+        words += [text.lower() for text in self._numbers.summary()]
         self.encoders_section.set_summary(" · ".join(words).capitalize())

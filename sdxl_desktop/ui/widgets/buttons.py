@@ -83,8 +83,8 @@ class Switch(QCheckBox):
         roles, palette = QPalette.ColorRole, self.palette()
         track = QRectF(0, (self.height() - self._TRACK.height()) / 2, self._TRACK.width(), self._TRACK.height())
         on = self.isChecked() and self.isEnabled()
-        ring = roles.WindowText if self.hasFocus() else roles.Accent if on else roles.Mid
-        painter.setPen(QPen(palette.color(ring), 1.5))
+        outline = roles.WindowText if self.hasFocus() else roles.Accent if on else roles.Mid
+        painter.setPen(QPen(palette.color(outline), 1.5))
         painter.setBrush(palette.color(roles.Accent if on else roles.Base))
         painter.drawRoundedRect(track.adjusted(0.75, 0.75, -0.75, -0.75), track.height() / 2, track.height() / 2)
         side = track.height() - 8

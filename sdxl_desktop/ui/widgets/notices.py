@@ -186,8 +186,8 @@ class Toast(FloatingFrame):
     def reposition(self) -> None:
         self.ensurePolished()
         room, picture = self.available_rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN), self.avoid_rect()
-        beside = max(picture.left() - room.left(), room.right() - picture.right()) - _MARGIN
-        for widest in (min(self._max_width, room.width()), min(beside, room.width())):
+        side_width = max(picture.left() - room.left(), room.right() - picture.right()) - _MARGIN
+        for widest in (min(self._max_width, room.width()), min(side_width, room.width())):
             if widest < _MIN_WIDTH:
                 continue
             size = self._size_within(widest)
@@ -213,9 +213,9 @@ class Toast(FloatingFrame):
 
     def _size_within(self, max_width: int) -> QSize:
         """Return the width of the text in one line, or `max_width` with the height the wrapped text needs."""
-        beside = self.sizeHint().width() - self._text_label.sizeHint().width()
+        side_width = self.sizeHint().width() - self._text_label.sizeHint().width()
         line = self._text_label.fontMetrics().horizontalAdvance(self._text_label.text()) + 4
-        width = max(min(max_width, line + beside), min(max_width, 200))
+        width = max(min(max_width, line + side_width), min(max_width, 200))
         return QSize(width, max(self.heightForWidth(width), self._action_button.sizeHint().height() + 16))
 
     def _set_rect(self, rect: QRect) -> None:

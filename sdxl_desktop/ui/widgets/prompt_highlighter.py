@@ -224,9 +224,9 @@ def _styled_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> 
         yield problem.start, problem.end, _Style(look)
 
 
-def _flatten_spans(marks: Iterable[tuple[int, int, _Style]], positions: Utf16Positions) -> list[_StyledRange]:
+def _flatten_spans(spans: Iterable[tuple[int, int, _Style]], positions: Utf16Positions) -> list[_StyledRange]:
     """Split overlapping spans into consecutive ranges."""
-    changes = [change for start, end, style in marks if start < end for change in ((start, style, 1), (end, style, -1))]
+    changes = [change for start, end, style in spans if start < end for change in ((start, style, 1), (end, style, -1))]
     changes.sort(key=lambda change: change[0])
     runs: list[_StyledRange] = []
     present: Counter[_Style] = Counter()

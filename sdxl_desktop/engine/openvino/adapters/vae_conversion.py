@@ -207,8 +207,8 @@ def _content_hash(source: TorchVaeSource, config: Mapping[str, Any], hashes: Fil
         weights = hashes.get(source.weights)
     except OSError as problem:
         raise _load_error(source.chosen_path, f"{problem.strerror or problem}.") from problem
-    told = json.dumps(dict(config), sort_keys=True, default=list)
-    return hashlib.sha256(f"{_VERSION};{weights};{told}".encode()).hexdigest()[:32]
+    config_json = json.dumps(dict(config), sort_keys=True, default=list)
+    return hashlib.sha256(f"{_VERSION};{weights};{config_json}".encode()).hexdigest()[:32]
 
 
 def _load_error(folder: Path, why: str) -> AdditionError:
@@ -268,8 +268,8 @@ def _load_torch_vae(vae_class: Any, source: TorchVaeSource) -> Any:
     try:
         return _build_torch_vae(vae_class, architecture_config(source.config), source.weights)
     except Exception as problem:  # any error of diffusers or safetensors on untrusted files
-        said = display_text(str(problem)).rstrip(".") if str(problem) else type(problem).__name__
-        raise _load_error(source.chosen_path, f"It does not fit: {said}.") from problem
+        reason = display_text(str(problem)).rstrip(".") if str(problem) else type(problem).__name__
+        raise _load_error(source.chosen_path, f"It does not fit: {reason}.") from problem
 
 
 def _build_torch_vae(vae_class: Any, config: Mapping[str, Any], weights: Path) -> Any:

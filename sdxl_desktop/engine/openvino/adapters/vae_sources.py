@@ -131,9 +131,9 @@ def _find_in_file(
         why = "Files of that kind can hold a program; only .safetensors files are read." if pickled else ""
         raise AdditionError(f"{file.name} is not read as a VAE.", why=why, next_step=CHOOSE_VAE)
     header = weights_header(file, file)
-    beside = file.parent / _CONFIG
-    if find_weight_variants([file.name], _STEM) and is_regular_file(beside):
-        return TorchVaeSource(file, read_vae_config(beside), file)
+    config_file = file.parent / _CONFIG
+    if find_weight_variants([file.name], _STEM) and is_regular_file(config_file):
+        return TorchVaeSource(file, read_vae_config(config_file), file)
     if is_tiny_vae(header.tensors):
         return TorchVaeSource(file, _TAESDXL_CONFIG, file)
     if vae_key_prefix(header.tensors) is None:

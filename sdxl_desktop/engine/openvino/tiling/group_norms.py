@@ -52,12 +52,12 @@ def find_group_norms(model: ov.Model) -> tuple[GroupNorm, ...]:
 def _group_norm(node: Any) -> GroupNorm | None:
     match node.get_type_name():
         case "GroupNormalization" if _rank(node.input_value(0)) == RANK:
-            told = node.get_attributes()
+            attributes = node.get_attributes()
             return GroupNorm(
                 node.input_value(0),
                 node.output(0),
-                told["num_groups"],
-                told["epsilon"],
+                attributes["num_groups"],
+                attributes["epsilon"],
                 scale=node.input_value(1),
                 shift=node.input_value(2),
             )
@@ -73,16 +73,20 @@ def _mvn_group_norm(mvn: Any) -> GroupNorm | None:
     readers = [port.get_node() for port in mvn.output(0).get_target_inputs()]
     if folded.get_type_name() != "Reshape" or [reader.get_type_name() for reader in readers] != ["Reshape"]:
         return None
-    told, axes = mvn.get_attributes(), mvn.input_value(1).get_node()
+    attributes, axes = mvn.get_attributes(), mvn.input_value(1).get_node()
     source, result = folded.input_value(0), readers[0].output(0)
     shape = folded.get_output_partial_shape(0)
-    if axes.get_type_name() != "Constant" or not told["normalize_variance"] or _rank(folded.output(0)) != RANK - 1:
+    if (
+        axes.get_type_name() != "Constant"
+        or not attributes["normalize_variance"]
+        or _rank(folded.output(0)) != RANK - 1
+    ):
         return None
     known = shape[1].is_static and source.get_partial_shape()[1].is_static
     if list(axes.get_data().ravel()) not in ([2], [-1]) or not known or _rank(source) != RANK or _rank(result) != RANK:
         return None
-    outside = str(told["eps_mode"]).lower().startswith("outside")
-    return GroupNorm(source, result, int(shape[1].get_length()), float(told["eps"]), outside)
+    outside = str(attributes["eps_mode"]).lower().startswith("outside")
+    return GroupNorm(source, result, int(shape[1].get_length()), float(attributes["eps"]), outside)
 
 
 def _rank(value: Any) -> int:

@@ -79,14 +79,16 @@ def plan_strips(division: SegmentedDecoder, height: int, width: int, budget: int
 def _candidate_plans(division: SegmentedDecoder, height: int, width: int, budget: int) -> Iterator[StripPlan]:
     """Yield plans, best first. As much as fits is computed whole, since fewer segments then need compiling."""
     weights = _weight_bytes(division)
-    heads = {
+    head_bytes = {
         cut: weights + int(WHOLE_DECODE_FACTOR * _largest_bytes(division.norms[cut].source, height, width))
         for cut in division.cuts()
     }
-    cut = max((cut for cut, size in heads.items() if size <= budget), default=division.cuts()[0])
+    cut = max((cut for cut, size in head_bytes.items() if size <= budget), default=division.cuts()[0])
     for kept_as, area, stays in _OPTIONS:
         plan = StripPlan(height, width, cut, area, kept_as, stays)
-        yield replace(plan, estimated_bytes=max(heads[cut], _tail_bytes(division, plan) + (weights if stays else 0)))
+        yield replace(
+            plan, estimated_bytes=max(head_bytes[cut], _tail_bytes(division, plan) + (weights if stays else 0))
+        )
 
 
 def _shape_of(value: Any, height: int, width: int) -> tuple[int, int, int]:
