@@ -27,13 +27,10 @@ from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.paths import AppPaths, chosen_folder, expand_path, resources_folder
 from sdxl_desktop.core.request import AUTOMATIC_DEVICE, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
-from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
-from sdxl_desktop.library.additions.addition_scan import addition_folders
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.latent_files import SUFFIX, write_latents
-from sdxl_desktop.session.addition_library import AdditionLibrary
-from sdxl_desktop.session.addition_notes import ADDITION_NOTES_FILE, AdditionNotes
+from sdxl_desktop.session.addition_library import open_addition_library
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import (
     PictureStore,
@@ -81,7 +78,7 @@ def run_generate(
         preferences,
         library.find_checkpoint,
         lambda note: _print_message(console, note),
-        addition_library(paths, preferences) if preferences.lora_tags else None,
+        open_addition_library(paths, lambda: preferences) if preferences.lora_tags else None,
     )
     store = _store(output, request.sampling.count, _fallback_folders(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)
@@ -103,12 +100,6 @@ def load_preferences(paths: AppPaths, console: Console) -> Preferences:
 def library_for(paths: AppPaths, preferences: Preferences) -> Library:
     own = chosen_folder(preferences.checkpoints_folder, paths.checkpoints)
     return Library(shipped_folder=resources_folder() / "checkpoints", user_folder=own)
-
-
-def addition_library(paths: AppPaths, preferences: Preferences) -> AdditionLibrary:
-    """Return the library of LoRAs and embeddings, not scanned yet."""
-    notes = AdditionNotes(paths.data / ADDITION_NOTES_FILE, shared_file_hashes(paths.cache))
-    return AdditionLibrary(lambda: addition_folders(paths, preferences), notes)
 
 
 def absolute(path: Path) -> Path:

@@ -8,14 +8,14 @@ import typer
 from rich.console import Console
 
 from sdxl_desktop.cli.entry_points import EntryPoints
-from sdxl_desktop.cli.generate_run import addition_library, load_preferences
+from sdxl_desktop.cli.generate_run import load_preferences
 from sdxl_desktop.cli.json_report import json_line
 from sdxl_desktop.core.errors import AdditionError, describe_error
 from sdxl_desktop.core.number_parsing import parse_float
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind
 from sdxl_desktop.library.additions.addition_entry import AdditionEntry
-from sdxl_desktop.session.addition_library import AdditionLibrary
+from sdxl_desktop.session.addition_library import AdditionLibrary, matches_words, open_addition_library
 
 loras = typer.Typer(help="List your LoRAs and embeddings, and set default weights.", invoke_without_command=True)
 
@@ -36,7 +36,7 @@ def _default(context: typer.Context, as_json: _Json = False) -> int:
 def list_(context: typer.Context, words: _Search = None, as_json: _Json = False) -> int:
     """List the LoRAs and embeddings of the library: name, kind, model, default weight, trigger words."""
     library = _scanned(context.obj)
-    found = [entry for entry in library.entries if matches(entry, words or "")]
+    found = [entry for entry in library.entries if matches_words(entry, words or "")]
     if as_json:
         same = {name: [str(entry.file) for entry in entries] for name, entries in library.duplicates().items()}
         folders = [str(folder.path) for folder in library.folders()]
@@ -67,17 +67,10 @@ def weight_(
     return 0
 
 
-def matches(entry: AdditionEntry, words: str) -> bool:
-    """Whether each of `words` occurs in what is known about `entry`."""
-    about = " ".join(
-        (entry.path_name, entry.title, entry.alias, entry.base_model_name, *entry.trigger_words)
-    ).casefold()
-    return all(word in about for word in words.casefold().split())
-
-
 def _scanned(entry_points: EntryPoints) -> AdditionLibrary:
     paths = entry_points.paths()
-    library = addition_library(paths, load_preferences(paths, Console(stderr=True)))
+    preferences = load_preferences(paths, Console(stderr=True))
+    library = open_addition_library(paths, lambda: preferences)
     library.set_entries(library.scan())
     return library
 

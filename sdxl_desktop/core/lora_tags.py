@@ -15,11 +15,11 @@ without a trace, and only the prompts have tags, not the negative prompts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sdxl_desktop.core.additions import MAX_LORA_WEIGHT
-from sdxl_desktop.core.prompt_grammar import PromptProblem, Severity, find_problems
+from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity, find_problems, parse_prompt
 from sdxl_desktop.core.untrusted_text import display_text
 
 _TAG = re.compile(r"<(?:lora|lyco):([^<>]*)>", re.IGNORECASE)
@@ -93,6 +93,12 @@ def find_prompt_problems(text: str, use: TagUse = TagUse.LOAD) -> tuple[PromptPr
         told = (PromptProblem(tag.start, tag.end, message, Severity.WARNING, next_step) for tag in tags)
         found = [*find_problems(text), *told]
     return tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
+
+
+def parse_typed_prompt(text: str, use: TagUse = TagUse.LOAD) -> ParsedPrompt:
+    """Parse a prompt as typed; positions are those of `text`, and tags that add LoRAs are no fragments."""
+    reading = parse_prompt(blank_tags(text) if use is TagUse.LOAD else text)
+    return replace(reading, problems=find_prompt_problems(text, use))
 
 
 def is_usable_name(name: str) -> bool:

@@ -86,6 +86,16 @@ class AppPaths:
         return self.data / "checkpoints"
 
     @property
+    def loras(self) -> Path:
+        """The application's own folder for LoRAs."""
+        return self.data / "loras"
+
+    @property
+    def embeddings(self) -> Path:
+        """The application's own folder for embeddings."""
+        return self.data / "embeddings"
+
+    @property
     def log(self) -> Path:
         """The application's log file."""
         return self.logs / LOG_FILE

@@ -64,7 +64,8 @@ class ClipTokenizer:
             raise tokenizer_error(folder, display_text(str(problem))) from problem
         ids = {name: self._tokenizer.token_to_id(token.content) for name, token in special.items()}
         self.start_id, self.end_id, self.padding_id = (ids[name] for name in ("bos_token", "eos_token", "pad_token"))
-        self._unknown_id, self._unknown_text = ids["unk_token"], special["unk_token"].content
+        self._unknown_id: int = ids["unk_token"]
+        self._unknown_text: str = special["unk_token"].content
         self.chunk_capacity = files.model_max_length - 2
         """Text tokens per chunk: without the start and end tokens."""
 

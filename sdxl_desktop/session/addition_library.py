@@ -10,11 +10,20 @@ from typing import Protocol
 
 from sdxl_desktop.core.errors import AdditionError, RequestError
 from sdxl_desktop.core.file_hashes import CancelCheck
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.library.addition_detection import AdditionKind
 from sdxl_desktop.library.additions.addition_entry import AdditionEntry
-from sdxl_desktop.library.additions.addition_scan import AdditionFolder, AdditionScanner, find_files, read_entry
-from sdxl_desktop.session.addition_notes import AdditionNotes
+from sdxl_desktop.library.additions.addition_scan import (
+    AdditionFolder,
+    AdditionScanner,
+    addition_folders,
+    find_files,
+    read_entry,
+)
+from sdxl_desktop.session.addition_notes import ADDITION_NOTES_FILE, AdditionNotes
 
 _NEAR_NAMES = 3
 _WEIGHTS_ENDING = ".safetensors"
@@ -113,6 +122,19 @@ class AdditionLibrary:
     def entry_of(self, file: Path) -> AdditionEntry | None:
         """Return the entry of `file`, None if it is not in the library."""
         return next((entry for entry in self.entries if entry.file == file), None)
+
+
+def open_addition_library(paths: AppPaths, preferences: Callable[[], Preferences]) -> AdditionLibrary:
+    """Return the library in the folders of the preferences, not scanned yet."""
+    notes = AdditionNotes(paths.data / ADDITION_NOTES_FILE, shared_file_hashes(paths.cache))
+    return AdditionLibrary(lambda: addition_folders(paths, preferences()), notes)
+
+
+def matches_words(entry: AdditionEntry, words: str) -> bool:
+    """Whether each of `words` occurs in the names, model or trigger words of `entry`."""
+    about = (entry.path_name, entry.title, entry.alias, entry.kind, entry.base_model_name, *entry.trigger_words)
+    text = " ".join(about).casefold()
+    return all(word in text for word in words.casefold().split())
 
 
 def _names(loras: Iterable[AdditionEntry]) -> dict[str, list[AdditionEntry]]:

@@ -27,8 +27,6 @@ from sdxl_desktop.library.additions.training_metadata import (
     trigger_phrases,
 )
 
-LORAS_FOLDER, EMBEDDINGS_FOLDER = "loras", "embeddings"
-"""In the application's data folder."""
 _MAX_FILES = 20_000
 _MAX_DEPTH = 8
 _WEIGHT_ENDINGS = (".safetensors",)
@@ -57,10 +55,10 @@ def addition_folders(paths: AppPaths, preferences: Preferences) -> tuple[Additio
     chosen = preferences.additions_folder.strip()
     folders = [AdditionFolder(chosen_folder(chosen, paths.data))] if chosen else []
     folders += [
-        AdditionFolder(paths.data / LORAS_FOLDER),
-        AdditionFolder(paths.data / EMBEDDINGS_FOLDER, holds_embeddings=True),
-        AdditionFolder(downloads / LORAS_FOLDER),
-        AdditionFolder(downloads / EMBEDDINGS_FOLDER, holds_embeddings=True),
+        AdditionFolder(paths.loras),
+        AdditionFolder(paths.embeddings, holds_embeddings=True),
+        AdditionFolder(downloads / "loras"),
+        AdditionFolder(downloads / "embeddings", holds_embeddings=True),
         AdditionFolder(resources_folder() / "additions", is_shipped=True),
     ]
     return tuple(folders)

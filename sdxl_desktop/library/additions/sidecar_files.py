@@ -72,8 +72,7 @@ def find_picture(file: Path, names: Mapping[str, str]) -> Path | None:
 
 def parse_description(content: Mapping[str, Any]) -> Sidecar:
     """Return what one JSON object of any of the known forms says; values of other types are ignored."""
-    model = content.get("model") if isinstance(content.get("model"), dict) else {}
-    creator = content.get("creator") if isinstance(content.get("creator"), dict) else {}
+    model, creator = (_object(content.get(key)) for key in ("model", "creator"))
     return Sidecar(
         trigger_words=clean_phrases(_first(content, ("trainedWords", "TrainedWords", "activation text"))),
         preferred_weight=_weight(content.get("preferred weight")),
@@ -115,6 +114,10 @@ def _descriptions(file: Path, names: Mapping[str, str] | None) -> Iterator[dict[
             yield read_json_object(file.with_name(name))
         except (UntrustedFileError, ValueError):
             continue
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _first(content: Mapping[str, Any], keys: tuple[str, ...]) -> object:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from enum import IntEnum, auto
 from typing import NamedTuple
 
 from PySide6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat
 from PySide6.QtWidgets import QPlainTextEdit
 
+from sdxl_desktop.core.lora_tags import LoraTag, TagUse, find_tags, parse_typed_prompt
 from sdxl_desktop.core.prompt_chunks import split_at_tokens
-from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity, parse_prompt
+from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity
+from sdxl_desktop.core.untrusted_text import display_text
 
 _MIN_TINT, _MAX_TINT = 0.10, 0.42
 _MAX_TINT_WEIGHT = 2.0
@@ -76,6 +79,8 @@ class PromptHighlighter(QSyntaxHighlighter):
         self._palette = edit.palette()
         self._formats: dict[tuple[_Style, ...], QTextCharFormat] = {}
         self._tokens: tuple[str, ...] = ()
+        self._tag_use = TagUse.LOAD
+        self._knows_lora: Callable[[str], bool] = lambda name: True
         self._is_up_to_date = True
         self._parsed: ParsedPrompt | None = None
         self._positions = Utf16Positions("")
@@ -90,6 +95,12 @@ class PromptHighlighter(QSyntaxHighlighter):
             self._palette = palette
             self._formats.clear()
             self.rehighlight()
+
+    def set_tags(self, use: TagUse, knows_lora: Callable[[str], bool] = lambda name: True) -> None:
+        """Set what becomes of LoRA tags, and which names the library knows; highlights the prompt again."""
+        self._tag_use, self._knows_lora = use, knows_lora
+        self._parsed = None
+        self.rehighlight()
 
     def set_embeddings(self, tokens: Iterable[str]) -> None:
         """Highlight these words as embeddings."""
@@ -127,9 +138,16 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     def _reparse(self) -> ParsedPrompt:
         text = self.document().toPlainText()
-        reading = self._parsed = parse_prompt(text)
+        reading = parse_typed_prompt(text, self._tag_use)
+        tags = find_tags(text) if self._tag_use is TagUse.LOAD else ()
+        unknown = tuple(_unknown_lora(tag) for tag in tags if tag.name and not self._knows_lora(tag.name))
+        reading = self._parsed = replace(reading, problems=(*reading.problems, *unknown))
         self._positions = Utf16Positions(text)
-        self._ranges = _flatten_spans(_styled_spans(text, reading, self._tokens), self._positions)
+        spans = (
+            *_styled_spans(text, reading, self._tokens),
+            *((tag.start, tag.end, _Style(_StyleKind.EMBEDDING)) for tag in tags),
+        )
+        self._ranges = _flatten_spans(spans, self._positions)
         return reading
 
     def _invalidate(self) -> None:
@@ -187,6 +205,11 @@ class PromptHighlighter(QSyntaxHighlighter):
                 made.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
                 made.setUnderlineColor(colour(_ROLE.BrightText if is_error else _ROLE.PlaceholderText))
         return made
+
+
+def _unknown_lora(tag: LoraTag) -> PromptProblem:
+    message = f"No LoRA of your library is called {display_text(tag.name, 80)!r}."
+    return PromptProblem(tag.start, tag.end, message, Severity.WARNING, "Correct the name, or add the file.")
 
 
 _ROLE = QPalette.ColorRole
