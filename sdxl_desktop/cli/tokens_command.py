@@ -78,7 +78,7 @@ def _words(chunk: TokenChunk) -> Iterator[str]:
 
 
 def _shown(token: PromptToken) -> str:
-    text = display_text(token.text, 60)
+    text = display_text(token.text, 60) or "·"
     if token.embedding:
         return f"{{{text}}}"
     return f"?{text}?" if token.is_unknown else text

@@ -19,7 +19,8 @@ _NAMES = {"tokenizer": "CLIP ViT-L", "tokenizer_2": "OpenCLIP ViT-bigG"}
 
 @dataclass(frozen=True, slots=True)
 class PromptToken:
-    """One token that an encoder reads: `text` as written, its id (None for an embedding's vector), its weight.
+    """One token that an encoder reads: `text` as written ("" for a further part of one character), its id (None for an
+    embedding's vector), its weight.
 
     `ends_word`: the next token begins another word. `embedding` is the word of the embedding, "" for text.
     """
@@ -127,8 +128,10 @@ def _units(
         if words.token:
             yield [PromptToken(words.text, None, fragment.weight, embedding=words.token)] * vectors[words.token]
             continue
+        before = -1
         for token in tokenizer.split(words.text):
-            written = words.text[token.start : token.end]
+            written = words.text[max(token.start, before) : token.end]
+            before = token.end
             yield [PromptToken(written, token.id, fragment.weight, token.ends_word, token.is_unknown)]
 
 

@@ -63,7 +63,9 @@ class Workspace:
         self.input_errors: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
         self.addition_library: AdditionLibrary | None = None
-        """Where the names of LoRAs in prompts are looked up; None: tags such as <lora:name:0.8> are text."""
+        """Where the names of LoRAs in prompts are looked up; None: there is no library, so tags are text."""
+        self.lora_tags = True
+        """Whether tags such as <lora:name:0.8> add LoRAs; otherwise they are text."""
         self.leave_out_unknown_loras = False
         """Whether the next request is built without the LoRAs that are not in the library."""
         self._content_of = content_of
@@ -294,7 +296,7 @@ class Workspace:
             edit_source=edit_source,
             output=output,
             refiners=refiners,
-            lora_lookup=self.addition_library,
+            lora_lookup=self.addition_library if self.lora_tags else None,
             leave_out_unknown_loras=self.leave_out_unknown_loras,
         )
         return build_request(value, self.checkpoint, run)
@@ -324,7 +326,7 @@ class Workspace:
         refiner, no_refiner = with_recorded_refiner(
             value.refiner, request.refine, request.micro_conditioning, self.refiners
         )
-        typed = request.typed_prompts if self.addition_library is not None else None
+        typed = request.typed_prompts if self.lora_tags and self.addition_library is not None else None
         prompts, listed = recorded_prompts(request.prompts, typed, request.additions)
         additions, no_additions = addition_values.with_recorded_additions(
             value.additions, listed, self._library_files()
@@ -353,7 +355,7 @@ class Workspace:
     def _unknown_loras(self, prompts: Prompts) -> tuple[str, ...]:
         """Return the LoRAs that tags name and the library lacks, for a warning."""
         library = self.addition_library
-        if library is None:
+        if library is None or not self.lora_tags:
             return ()
         names = dict.fromkeys(tag.name for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)))
         return tuple(f"the LoRA {display_text(name, 80)}" for name in names if not library.knows_lora(name))

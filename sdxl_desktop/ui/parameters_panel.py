@@ -170,9 +170,9 @@ class ParametersPanel(QWidget):
         """The prompt fields."""
         return self._panels.prompts
 
-    def set_addition_library(self, library: AdditionLibrary | None) -> None:
-        """Set where the names of LoRAs in prompts are looked up; None: tags are text."""
-        self._workspace.addition_library = library
+    def set_addition_library(self, library: AdditionLibrary, *, lora_tags: bool) -> None:
+        """Set where the names of LoRAs are looked up, and whether tags in prompts add them."""
+        self._workspace.addition_library, self._workspace.lora_tags = library, lora_tags
 
     @contextmanager
     def leaving_out_unknown_loras(self) -> Iterator[None]:

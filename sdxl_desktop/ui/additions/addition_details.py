@@ -69,6 +69,8 @@ class AdditionDetails(QScrollArea):
         self._words_row.setLayout(column(heading_label("Trigger words"), self._words_label, self.words_button))
         actions = row(self.prompt_button, self.list_button)
         actions.addStretch(1)
+        reveal = row(self.reveal_button)
+        reveal.addStretch(1)
         inside = self._content
         inside.setObjectName("panelContent")
         whole = column(
@@ -81,9 +83,9 @@ class AdditionDetails(QScrollArea):
             self._tags_label,
             self._description,
             self._notes,
-            row(self.reveal_button),
+            reveal,
             spacing=10,
-            margins=(16, 4, 8, 8),
+            margins=(16, 16, 12, 16),
         )
         whole.addStretch(1)
         inside.setLayout(whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -37,6 +38,7 @@ class AdditionModel(QAbstractListModel):
         self._entries: tuple[AdditionEntry, ...] = ()
         self._rows: tuple[AdditionEntry, ...] = ()
         self._words = ""
+        self._name_counts: Counter[tuple[AdditionKind, str]] = Counter()
         self._thumbnails: dict[object, QIcon] = {}
         self._wanted: list[AdditionEntry] = []
         self._reading: set[object] = set()
@@ -44,6 +46,7 @@ class AdditionModel(QAbstractListModel):
     def set_entries(self, entries: Sequence[AdditionEntry]) -> None:
         """Show these, sorted by kind and name."""
         self._entries = tuple(sorted(entries, key=lambda one: (one.kind, one.name.casefold(), one.folder)))
+        self._name_counts = Counter((one.kind, one.name.casefold()) for one in entries)
         self.set_words(self._words)
 
     def set_words(self, words: str) -> None:
@@ -70,7 +73,8 @@ class AdditionModel(QAbstractListModel):
             return None
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return display_text(entry.name, 80)
+                same_name = self._name_counts[entry.kind, entry.name.casefold()] > 1
+                return display_text(entry.path_name if same_name else entry.name, 80)
             case Qt.ItemDataRole.ToolTipRole:
                 return plain_text_tooltip(f"{entry.file}\n{summary(entry)}")
             case Qt.ItemDataRole.AccessibleTextRole:

@@ -139,7 +139,7 @@ class AdditionsController(QObject):
         """Give the panel what it needs of the library and the preferences."""
         preferences, panel = self._context.preferences(), self._context.parameters_panel
         use = TagUse.LOAD if preferences.lora_tags else TagUse.TEXT
-        panel.set_addition_library(self.library if preferences.lora_tags else None)
+        panel.set_addition_library(self.library, lora_tags=preferences.lora_tags)
         panel.prompts.set_lora_tags(use, self.library.knows_lora)
         panel.prompts.set_completer(self._completer if preferences.completion else None)
 
@@ -216,7 +216,7 @@ class AdditionsController(QObject):
             panel.add_embedding(entry.file, entry.token)
             panel.prompts.insert_token(entry.token)
         elif self._context.preferences().lora_tags:
-            doubled = len(self.library.duplicates().get(entry.name, ())) > 1
+            doubled = any(entry in same for same in self.library.duplicates().values())
             panel.prompts.insert_token(format_tag(entry.path_name if doubled else entry.name, entry.weight))
         else:
             self._add_to_list(entry)

@@ -137,7 +137,7 @@ class _Writer:
 
     def _chunk(self, chunk: TokenChunk) -> None:
         for number, token in enumerate(_joined(chunk.tokens)):
-            self._insert(token.text, self._format(token, odd=bool(number % 2)))
+            self._insert(token.text or "·", self._format(token, odd=bool(number % 2)))
             if token.ends_word or token.embedding:
                 self._insert(" ", QTextCharFormat())
         self._insert("\n", QTextCharFormat())
@@ -176,7 +176,7 @@ def _joined(tokens: Iterable[PromptToken]) -> Iterable[PromptToken]:
             same = [_with_text(same[0], f"{same[0].text} ({len(same)} tokens)")]
         *before, last = same
         yield from before
-        yield last if last.weight == 1 else _with_text(last, f"{last.text} ×{last.weight:.3g}")
+        yield last if last.weight == 1 else _with_text(last, f"{last.text or '·'} ×{last.weight:.3g}")
 
 
 def _with_text(token: PromptToken, text: str) -> PromptToken:
