@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from sdxl_desktop import __version__
+from sdxl_desktop.cli.batch import batch
 from sdxl_desktop.cli.bench import bench
 from sdxl_desktop.cli.cache_command import cache
 from sdxl_desktop.cli.checkpoints import checkpoints
@@ -163,13 +164,14 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 def _no_such_file(name: str) -> str:
     similar = get_close_matches(
-        name, ["window", "generate", "devices", "checkpoints", "cache", "bench", "loras", "tokens"], n=1
+        name, ["window", "generate", "batch", "devices", "checkpoints", "cache", "bench", "loras", "tokens"], n=1
     )
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
 
 app.command()(generate)
+app.command()(batch)
 checkpoints.command("download")(download_checkpoint)
 register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")

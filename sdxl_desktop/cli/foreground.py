@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Protocol
 
 from sdxl_desktop.core.events import EngineEvent, Phase, RunCancelled, RunFailed
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
 from sdxl_desktop.session.generation_session import GenerationSession
 
 EXIT_CANCELLED = 130
@@ -25,11 +26,19 @@ _CANCEL_GRACE_SECONDS = 0.8
 _POLL_SECONDS = 0.1
 
 
+class RunEngine(Protocol):
+    """What a run needs of an `Engine`."""
+
+    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass
 class ForegroundRunner:
     """A `RequestRunner` for a session without a window. `open_engine` does the heavy imports, inside the thread."""
 
-    open_engine: Callable[[], Engine]
+    open_engine: Callable[[], RunEngine]
     # not a SimpleQueue: if a signal arrives at the wrong moment, its timed get() never returns (Python 3.11)
     _events: queue.Queue[EngineEvent] = field(default_factory=queue.Queue)
     _cancel: threading.Event = field(default_factory=threading.Event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -81,6 +82,11 @@ class AdditionLibrary:
         self._entries = tuple(entries)
         self._by_name = _names(self.loras)
 
+    @cached_property
+    def _unread_names(self) -> dict[str, list[AdditionEntry]]:
+        """The names on the disk, looked up once, for use before the first scan."""
+        return _names(_unread_loras(self.folders()))
+
     def duplicates(self) -> dict[str, tuple[AdditionEntry, ...]]:
         """Return the entries of one kind that share a name, by that name; a prompt means the first of each."""
         same: dict[tuple[str, str], list[AdditionEntry]] = defaultdict(list)
@@ -94,7 +100,7 @@ class AdditionLibrary:
 
         Raises UnknownLoraError, which names similar ones, and AdditionError if the file is damaged.
         """
-        known = self._by_name if self.is_scanned else _names(_unread_loras(self.folders()))
+        known = self._by_name if self.is_scanned else self._unread_names
         wanted = _key(name)
         found = known.get(wanted) or known.get(wanted.removesuffix(_WEIGHTS_ENDING))
         if not found:
@@ -128,6 +134,11 @@ def open_addition_library(paths: AppPaths, preferences: Callable[[], Preferences
     """Return the library in the folders of the preferences, not scanned yet."""
     notes = AdditionNotes(paths.data / ADDITION_NOTES_FILE, shared_file_hashes(paths.cache))
     return AdditionLibrary(lambda: addition_folders(paths, preferences()), notes)
+
+
+def lora_lookup(paths: AppPaths, preferences: Preferences) -> AdditionLibrary | None:
+    """Return the library for looking up the LoRAs that prompts name; None if the preferences make tags text."""
+    return open_addition_library(paths, lambda: preferences) if preferences.lora_tags else None
 
 
 def matches_words(entry: AdditionEntry, words: str) -> bool:
