@@ -88,7 +88,7 @@ class _Builder:
             vae=self._path(row.text("vae")),
         )
         return request_from_options(
-            options, checkpoint, self.preferences, self._find_checkpoint, tell, self.lora_lookup
+            options, checkpoint, self.preferences, self._find_checkpoint, tell, lora_lookup=self.lora_lookup
         )
 
     def _find_checkpoint(self, name: str) -> Checkpoint:

@@ -30,6 +30,7 @@ from sdxl_desktop.cli.option_types import use_option_types
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
+from sdxl_desktop.cli.styles_command import styles
 from sdxl_desktop.cli.terminal_encoding import tolerate_any_text
 from sdxl_desktop.cli.tokens_command import tokens
 from sdxl_desktop.core.app_log import application_log
@@ -164,7 +165,9 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 def _no_such_file(name: str) -> str:
     similar = get_close_matches(
-        name, ["window", "generate", "batch", "devices", "checkpoints", "cache", "bench", "loras", "tokens"], n=1
+        name,
+        ["window", "generate", "batch", "devices", "checkpoints", "cache", "styles", "bench", "loras", "tokens"],
+        n=1,
     )
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
@@ -176,6 +179,7 @@ checkpoints.command("download")(download_checkpoint)
 register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
+app.add_typer(styles, name="styles")
 app.command()(bench)
 app.command()(tokens)
 app.add_typer(loras, name="loras")

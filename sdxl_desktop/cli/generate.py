@@ -66,6 +66,22 @@ def generate(
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="Finish with this refiner checkpoint.", rich_help_panel=REFINER),
     ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A style of the command styles list, put on the prompt. Repeatable."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Begin with the settings of a preset; other options override them."),
+    ] = None,
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            metavar="random|all|off",
+            help="What {a|b} and __name__ in the prompt do: one choice for each picture, by its seed; a picture for "
+            "each combination; or nothing. Default: as in your settings.",
+        ),
+    ] = None,
     lora: Annotated[
         list[str] | None,
         typer.Option(
@@ -138,6 +154,9 @@ def generate(
         mask=mask,
         intent=intent,
         refiner=refiner,
+        style=tuple(style or ()),
+        preset=preset,
+        variants=variants,
         lora=tuple(lora or ()),
         embedding=tuple(embedding or ()),
         ignore_unknown_loras=ignore_unknown_loras,

@@ -18,6 +18,7 @@ from sdxl_desktop.cli.foreground import EXIT_CANCELLED, ForegroundRunner, catch_
 from sdxl_desktop.cli.json_report import run_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
+from sdxl_desktop.cli.prompt_craft import prompt_craft_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
@@ -71,6 +72,9 @@ def run_generate(
     paths = entry_points.paths()
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
+    craft = prompt_craft_for(options, paths, preferences, lambda note: print_message(console, note))
+    if checkpoint is None and craft.preset is not None:
+        checkpoint = craft.preset.checkpoint or None
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     request = request_from_options(
         options,
@@ -78,7 +82,8 @@ def run_generate(
         preferences,
         library.find_checkpoint,
         lambda note: print_message(console, note),
-        lora_lookup(paths, preferences),
+        craft,
+        lora_lookup=lora_lookup(paths, preferences),
     )
     store = _store(output, request.sampling.count, fallback_folders(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)

@@ -55,7 +55,7 @@ def run_grid(
         preferences,
         library.find_checkpoint,
         lambda note: print_message(console, note),
-        lora_lookup(paths, preferences),
+        lora_lookup=lora_lookup(paths, preferences),
     )
     target = absolute(output or Path(f"{slugify(base.prompts.prompt, 'picture')}-grid.png"))
     check_writable(target)

@@ -20,11 +20,9 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.scalars import scalars
-from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
+from sdxl_desktop.core.settings import AdditionsPanelState, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values
-from sdxl_desktop.session.addition_library import LoraLookup
 from sdxl_desktop.session.edit_values import build_edit_parameters
-from sdxl_desktop.session.prompt_loras import ResolvedPrompts, resolve_lora_tags
 
 NO_EDIT_SOURCE = EditSource()
 DEFAULT_OUTPUT = OutputOptions()
@@ -36,9 +34,6 @@ AESTHETIC_SCORE_FIELDS = tuple(name for name in scalars(MicroConditioning) if na
 class RunContext:
     """What a run depends on besides the edited values: the available `refiners`, the canvas content, the devices, the
     output options, and saved latents to resume from.
-
-    `lora_lookup` finds the LoRAs that tags in the prompts name (None: tags are text); unknown ones are an error, or
-    left out.
     """
 
     execution: Execution
@@ -46,37 +41,36 @@ class RunContext:
     output: OutputOptions = DEFAULT_OUTPUT
     refiners: Sequence[Checkpoint] = ()
     start: ResumePoint | None = None
-    lora_lookup: LoraLookup | None = None
-    leave_out_unknown_loras: bool = False
 
 
 def build_request(
     value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, additions: Additions | None = None
 ) -> GenerationRequest:
-    """Return the request that `value` describes for `checkpoint`. `additions` replace those of `value`; LoRAs that the
-    prompts name are added to them.
+    """Return the request that `value` describes for `checkpoint`. `additions` replace those of `value`.
 
-    Raises RequestError for incompatible values and unknown LoRAs, AdditionError for a damaged one.
+    Raises RequestError for incompatible values.
     """
     sampling = value.sampling or Sampling()
-    resolved = ResolvedPrompts(value.prompts)
-    if run.lora_lookup is not None:
-        resolved = resolve_lora_tags(value.prompts, run.lora_lookup, leave_out_unknown=run.leave_out_unknown_loras)
-    if additions is None:
-        additions = addition_values.used(value.additions, resolved.prompts)
     return GenerationRequest(
         checkpoint=checkpoint.folder,
-        prompts=resolved.prompts,
-        typed_prompts=resolved.typed,
+        prompts=value.prompts,
         sampling=sampling,
         micro_conditioning=effective_micro_conditioning(value, checkpoint),
         edit=build_edit_parameters(value.edit, run.edit_source, sampling.size),
         refine=build_refiner_parameters(value.refiner, run.refiners),
-        additions=replace(additions, loras=(*additions.loras, *resolved.loras)),
+        additions=addition_values.used(value.additions, value.prompts) if additions is None else additions,
         start=run.start,
         output=run.output,
         execution=run.execution,
     )
+
+
+def with_used_embeddings(request: GenerationRequest, additions: AdditionsPanelState) -> GenerationRequest:
+    """Return `request` with those of the listed `additions` that its final prompts name, if they differ from what was
+    typed."""
+    if request.prompt_source is None:
+        return request
+    return replace(request, additions=addition_values.used(additions, request.all_prompts))
 
 
 def effective_micro_conditioning(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroConditioning:

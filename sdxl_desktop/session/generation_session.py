@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -72,9 +72,8 @@ class CurrentRun:
         if not 0 < self.finished_pictures < sampling.count:
             return self.request
         seed = (sampling.seed + self.finished_pictures) % (MAX_SEED + 1)
-        return replace(
-            self.request, sampling=replace(sampling, seed=seed, count=sampling.count - self.finished_pictures)
-        )
+        left = replace(sampling, seed=seed, count=sampling.count - self.finished_pictures)
+        return self.request.with_pictures(self.finished_pictures, left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +129,14 @@ class GenerationSession:
         self._start_next()
         self.changed()
 
+    def generate_all(self, requests: Sequence[GenerationRequest]) -> None:
+        """Queue several requests, as `generate` does each."""
+        self.error = None
+        self.message = ""
+        self.queue.extend(requests)
+        self._start_next()
+        self.changed()
+
     def cancel(self) -> None:
         """Cancel the current run; queued requests follow. Does nothing if idle."""
         if self.run is not None:
@@ -178,7 +185,9 @@ class GenerationSession:
                 self.run = replace(self.run, preview=event.pixels)
             case PictureFinished():
                 self.run = replace(self.run, finished_pictures=self.run.finished_pictures + 1)
-                self._add_result(Result(picture=event.picture, request=self.run.request))
+                self._add_result(
+                    Result(picture=event.picture, request=self.run.request.of_picture(event.picture.index))
+                )
             case RunFinished():
                 devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)

@@ -9,7 +9,7 @@ from sdxl_desktop.core.additions import Additions, LoraReference
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.lora_tags import LoraTag, find_tags, remove_tags
 from sdxl_desktop.core.prompt_grammar import Severity
-from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.session.addition_library import LoraLookup, UnknownLoraError
 
 
@@ -48,6 +48,35 @@ def resolve_lora_tags(prompts: Prompts, lookup: LoraLookup, *, leave_out_unknown
         loras.append(LoraReference(entry.file.resolve(), weight, tag.text_weight, from_prompt=True))
     encoded = replace(prompts, prompt=remove_tags(prompts.prompt), prompt_2=remove_tags(prompts.prompt_2))
     return ResolvedPrompts(encoded, prompts, tuple(loras))
+
+
+def with_prompt_loras(
+    request: GenerationRequest, lookup: LoraLookup | None, *, leave_out_unknown: bool = False
+) -> GenerationRequest:
+    """Return `request`, whose prompts are final, with the LoRAs that tags in them name, and without the tags. Without a
+    `lookup` tags are text.
+
+    Raises what `resolve_lora_tags` does, and RequestError if its pictures would need different LoRAs.
+    """
+    if lookup is None:
+        return request
+    each = request.picture_prompts or (request.prompts,)
+    resolved = [resolve_lora_tags(prompts, lookup, leave_out_unknown=leave_out_unknown) for prompts in each]
+    if all(one.typed is None for one in resolved):
+        return request
+    first = resolved[0]
+    if any(one.loras != first.loras for one in resolved):
+        raise RequestError(
+            "The variants of the prompt name different LoRAs, which the pictures of one run share.",
+            next_step="Draw one picture at a time or all combinations, or write the LoRAs outside the variants.",
+        )
+    return replace(
+        request,
+        prompts=first.prompts,
+        picture_prompts=tuple(one.prompts for one in resolved) if request.picture_prompts else (),
+        typed_prompts=first.typed if request.prompt_source is None else None,
+        additions=replace(request.additions, loras=(*request.additions.loras, *first.loras)),
+    )
 
 
 def recorded_prompts(prompts: Prompts, typed: Prompts | None, additions: Additions) -> tuple[Prompts, Additions]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import file_name_only
+from sdxl_desktop.core.additions import Additions, file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.lora_tags import find_tags
+from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.request import (
     MAX_SIDE,
     SIZE_MULTIPLE,
@@ -38,10 +39,14 @@ from sdxl_desktop.session.building import (
     find_obstacle,
     with_default_scores,
     with_recorded_refiner,
+    with_used_embeddings,
 )
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
 from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
-from sdxl_desktop.session.prompt_loras import recorded_prompts
+from sdxl_desktop.session.prompt_craft import presets
+from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
+from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
+from sdxl_desktop.session.prompt_loras import recorded_prompts, with_prompt_loras
 
 
 class Workspace:
@@ -62,6 +67,8 @@ class Workspace:
         self.edit_source = NO_EDIT_SOURCE
         self.input_errors: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
+        self.prompt_builder = PromptBuilder()
+        """Knows the styles and wildcards; the owner of the workspace sets it."""
         self.addition_library: AdditionLibrary | None = None
         """Where the names of LoRAs in prompts are looked up; None: there is no library, so tags are text."""
         self.lora_tags = True
@@ -116,6 +123,15 @@ class Workspace:
     def set_prompt(self, prompt: str) -> None:
         """Replace the prompt."""
         self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
+
+    def set_styles(self, names: tuple[str, ...]) -> None:
+        """Put these styles on the prompt."""
+        self._value = replace(self._value, styles=names)
+
+    def set_typed(self, prompt: str, negative_prompt: str, styles: tuple[str, ...]) -> None:
+        """Replace the prompt, the negative prompt and the styles."""
+        prompts = replace(self._value.prompts, prompt=prompt, negative_prompt=negative_prompt)
+        self._value = replace(self._value, prompts=prompts, styles=styles)
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the settings recommended for a distilled few-step model."""
@@ -229,6 +245,7 @@ class Workspace:
             find_obstacle(self.checkpoint, edit_source, other_vae=other_vae),
             *self.input_errors,
             self._refiner_problem(),
+            self._prompt_problem(),
         )
         return tuple(one for one in found if one is not None)
 
@@ -237,6 +254,14 @@ class Workspace:
             return None
         try:
             build_refiner_parameters(self._value.refiner, self.refiners)
+        except RequestError as problem:
+            return problem
+        return None
+
+    def _prompt_problem(self) -> RequestError | None:
+        """Return what is missing for the prompt: a style or a wildcard."""
+        try:
+            self.prompt_builder.check(self.prompt_builder.source(self._value.prompts, self._value.styles))
         except RequestError as problem:
             return problem
         return None
@@ -254,7 +279,35 @@ class Workspace:
         if asked is None:
             return None
         self._take_new_seeds()
-        return replace(asked, sampling=self._sampling)
+        return self._with_final_prompts(replace(asked, sampling=self._sampling))
+
+    def _with_final_prompts(self, request: GenerationRequest) -> GenerationRequest:
+        """Return `request`, whose prompts are as typed, with the final ones and the embeddings that they name."""
+        return self._with_additions(self.prompt_builder.applied_to(request, self._value.styles))
+
+    def _with_additions(self, request: GenerationRequest) -> GenerationRequest:
+        """Return `request`, whose prompts are final, with the embeddings and LoRAs that they name."""
+        made = with_used_embeddings(request, self._value.additions)
+        lookup = self.addition_library if self.lora_tags else None
+        return with_prompt_loras(made, lookup, leave_out_unknown=self.leave_out_unknown_loras)
+
+    def build_combinations(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
+    ) -> tuple[GenerationRequest, ...] | None:
+        """Return one request, as `build_request` does, for each combination of the prompt's variants and wildcards, all
+        with the same seeds; None without a checkpoint. Raises RequestError also for more than MAX_COMBINATIONS."""
+        asked = self._build_without_new_seeds(execution, edit_source, output)
+        if asked is None:
+            return None
+        made = self.prompt_builder.combination_requests(asked, self._value.styles)
+        self._take_new_seeds()
+        return tuple(self._with_additions(replace(request, sampling=self._sampling)) for request in made)
+
+    def count_combinations(self) -> int:
+        """Return the number of combinations of the prompt's variants and wildcards; MAX_COMBINATIONS + 1 stands for
+        more. Raises RequestError."""
+        source = self.prompt_builder.source(self._value.prompts, self._value.styles)
+        return len(self.prompt_builder.combinations(source))
 
     def build_comparison_requests(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -271,7 +324,9 @@ class Workspace:
             )
             for on in (False, True)
         )
-        return None if without is None or with_it is None else (without, with_it)
+        if without is None or with_it is None:
+            return None
+        return self._with_final_prompts(without), self._with_final_prompts(with_it)
 
     def can_request(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -291,14 +346,7 @@ class Workspace:
             raise problem
         value = value or replace(self.value, sampling=self._sampling)
         refiners = () if self._is_refiner_selected else self.refiners
-        run = RunContext(
-            execution=execution,
-            edit_source=edit_source,
-            output=output,
-            refiners=refiners,
-            lora_lookup=self.addition_library if self.lora_tags else None,
-            leave_out_unknown_loras=self.leave_out_unknown_loras,
-        )
+        run = RunContext(execution=execution, edit_source=edit_source, output=output, refiners=refiners)
         return build_request(value, self.checkpoint, run)
 
     @property
@@ -326,8 +374,7 @@ class Workspace:
         refiner, no_refiner = with_recorded_refiner(
             value.refiner, request.refine, request.micro_conditioning, self.refiners
         )
-        typed = request.typed_prompts if self.lora_tags and self.addition_library is not None else None
-        prompts, listed = recorded_prompts(request.prompts, typed, request.additions)
+        source, prompts, listed = self._recorded_prompts(request, seed)
         additions, no_additions = addition_values.with_recorded_additions(
             value.additions, listed, self._library_files()
         )
@@ -335,6 +382,7 @@ class Workspace:
         self._value = replace(
             value,
             prompts=prompts,
+            styles=() if source is None else source.styles,
             micro_conditioning=conditioning,
             micro_conditioning_on=conditioning != MicroConditioning(),
             edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
@@ -343,10 +391,26 @@ class Workspace:
             seed_locked=True,
             variation_locked=request.sampling.variation_strength > 0,
         )
+        styles = () if request.prompt_source is None or source is not None else request.prompt_source.styles
+        no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
         lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
         no_tagged = self._unknown_loras(prompts)
-        return reuse_warning((*lost, *no_refiner, *no_additions, *no_tagged), title, differs=differs)
+        lost = (*lost, *no_refiner, *no_additions, *no_styles, *no_tagged)
+        return reuse_warning(lost, title, differs=differs)
+
+    def _recorded_prompts(
+        self, request: GenerationRequest, seed: int
+    ) -> tuple[PromptSource | None, Prompts, Additions]:
+        """Return what was typed (None if that would give another text now), the prompts to show, and the additions to
+        list: those that tags in the prompts add are not among them."""
+        tags = self.lora_tags and self.addition_library is not None
+        from_prompt = any(lora.from_prompt for lora in request.additions.loras)
+        source = self.prompt_builder.recorded_source(request, seed) if tags or not from_prompt else None
+        typed = request.typed_prompts if tags else None
+        if source is not None:
+            typed = source.prompts
+        return source, *recorded_prompts(request.prompts, typed, request.additions)
 
     def _library_files(self) -> tuple[Path, ...]:
         library = self.addition_library
@@ -359,6 +423,37 @@ class Workspace:
             return ()
         names = dict.fromkeys(tag.name for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)))
         return tuple(f"the LoRA {display_text(name, 80)}" for name in names if not library.knows_lora(name))
+
+    def _missing_styles(self, names: Sequence[str]) -> tuple[str, ...]:
+        return self.prompt_builder.styles().missing(names) if names else ()
+
+    # presets
+
+    def create_preset(self, name: str, parts: Collection[PresetPart], hash_of: HashOf) -> SettingsPreset:
+        """Return a preset of the chosen parts of the present values; raises RequestError."""
+        return presets.create_preset(name, self.value, self._sampling, parts, hash_of)
+
+    def apply_preset(self, preset: SettingsPreset, find: FindAdapter) -> SdxlDesktopError | None:
+        """Apply what `preset` holds. Returns a warning if not everything it names is available."""
+        lost: tuple[str, ...] = ()
+        if preset.checkpoint and not self.select_checkpoint(preset.checkpoint):
+            lost = (f"the checkpoint {display_text(preset.checkpoint, 60)}",)
+        value, no_adapters = presets.apply_preset(replace(self.value, sampling=self._sampling), preset, find)
+        self._sampling, self._sampling_is_set = value.sampling or self._sampling, True
+        if self.checkpoint is not None:
+            size = self._sampling.size.rounded_to_multiple(self.checkpoint.size_multiple)
+            self._sampling = replace(self._sampling, size=size)
+        self._value = value
+        self._reapply_intent()
+        no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(preset.styles or ()))
+        no_refiner = () if self._refiner_problem() is None else (f"the refiner {value.refiner.checkpoint}",)
+        return presets.missing_warning((*lost, *no_refiner, *no_adapters, *no_styles))
+
+    def apply_recommended(self) -> None:
+        """Set what the checkpoint recommends: size, steps, guidance and scheduler."""
+        if self.checkpoint is not None:
+            self._sampling, self._sampling_is_set = recommended_sampling(self.checkpoint, self._sampling), True
+            self._reapply_intent()
 
 
 def no_checkpoint_error() -> CheckpointError:

@@ -153,6 +153,22 @@ class MainController(QObject):
         with self._parameters_panel.leaving_out_unknown_loras():
             self._queue_run()
 
+    def queue_combinations(self) -> None:
+        """Queue a run for each combination of the prompt's variants and wildcards."""
+        self._checkpoints.when_listed(self._queue_combinations)
+
+    def _queue_combinations(self) -> None:
+        made = self._request_or_error(
+            lambda run, edit_source, output: self._parameters_panel.build_combinations(run, edit_source, output=output),
+            self._can_request,
+        )
+        if made is None:
+            return
+        self.errors.forget()
+        self._canvas_area.toast.dismiss()
+        self._canvas_area.follow_run()
+        self._session.generate_all([self.planner.with_frame_size(request) for request in made])
+
     def open_drafts(self) -> None:
         """Show the drafts of the panel's request."""
         self._checkpoints.when_listed(self.drafts.open)

@@ -49,6 +49,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftContext, PromptCraftController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
 from sdxl_desktop.ui.screen_size import available_screen_size
@@ -125,6 +126,17 @@ class MainWindow(QMainWindow):
             TimingHistory(context.paths.cache / "paces.json"),
             context.background,
             self.checkpoint_controller,
+        )
+        self.prompt_craft = PromptCraftController(
+            PromptCraftContext(
+                self,
+                context.paths,
+                self.preferences.value,
+                context.background,
+                self.parameters_panel,
+                self.controller,
+                self.project_controller.last_folder,
+            )
         )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
@@ -209,6 +221,7 @@ class MainWindow(QMainWindow):
                 self.canvas_files,
                 self.canvas_area,
                 own,
+                self.prompt_craft,
             ),
         )
 
@@ -223,6 +236,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
+        self.preferences.changed.connect(lambda _: self.prompt_craft.apply_preferences())
         self.preferences.failed.connect(self.controller.show_error)
         self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
         self.parameters_panel.changed.connect(self.preferences.save_later)
@@ -285,6 +299,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.start()
         self.library_controller.start()
         self.additions.start()
+        self.prompt_craft.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)

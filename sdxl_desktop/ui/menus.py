@@ -13,6 +13,7 @@ from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.menu_actions import MenuEntry
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftController
 
 Menu = tuple[MenuEntry | None, ...]
 
@@ -41,11 +42,13 @@ def build_menus(
     canvas: CanvasFiles,
     canvas_area: CanvasArea,
     window_actions: WindowActions,
+    prompt_craft: PromptCraftController,
 ) -> dict[str, Menu]:
     """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
         "Pic&ture": _picture_menu(controller),
+        "St&yles": _prompt_menu(prompt_craft),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (
@@ -94,6 +97,19 @@ def _picture_menu(controller: MainController) -> Menu:
         MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
         MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),
         MenuEntry("Use the &picture's settings", controller.apply_picture_settings, name="use picture settings"),
+    )
+
+
+def _prompt_menu(prompt_craft: PromptCraftController) -> Menu:
+    return (
+        MenuEntry("&Styles…", prompt_craft.open_styles, ("Ctrl+T",), "styles"),
+        MenuEntry("Save the prompt as a s&tyle…", prompt_craft.save_style, name="save style"),
+        None,
+        MenuEntry("&Presets", fill=prompt_craft.fill_presets_menu),
+        MenuEntry("&Back to what the checkpoint recommends", prompt_craft.presets.apply_recommended),
+        None,
+        MenuEntry("&Draw every combination…", prompt_craft.draw_combinations, name="combinations"),
+        MenuEntry("Prompt &history…", prompt_craft.history.open, ("Ctrl+H",), "prompt history"),
     )
 
 

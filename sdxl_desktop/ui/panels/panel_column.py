@@ -15,6 +15,7 @@ from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel
 from sdxl_desktop.ui.panels.edit_panel import EditPanel
 from sdxl_desktop.ui.panels.few_step_note import FewStepNote
 from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
+from sdxl_desktop.ui.panels.prompt_bar import PromptBar
 from sdxl_desktop.ui.panels.prompts_panel import PromptsPanel
 from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
 from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
@@ -45,7 +46,8 @@ class PanelColumn(QScrollArea):
         super().__init__()
         self.checkpoint = CheckpointPanel()
         self.few_step_note = FewStepNote()
-        self.prompts = PromptsPanel()
+        self.prompt_bar = PromptBar()
+        self.prompts = PromptsPanel(self.prompt_bar)
         self.edit = EditPanel()
         self.sampling = SamplingPanel()
         self.refiner = RefinerPanel()
@@ -62,7 +64,15 @@ class PanelColumn(QScrollArea):
             "micro-conditioning": self.micro_conditioning.section,
         }
         self._lay_out()
-        for panel in (self.prompts, self.edit, self.sampling, self.refiner, self.adapters, self.micro_conditioning):
+        for panel in (
+            self.prompts,
+            self.prompt_bar,
+            self.edit,
+            self.sampling,
+            self.refiner,
+            self.adapters,
+            self.micro_conditioning,
+        ):
             panel.changed.connect(self.edited)
         for section in self._sections.values():
             section.toggled.connect(self.section_toggled)
@@ -98,6 +108,7 @@ class PanelColumn(QScrollArea):
         workspace.apply_user_changes(
             WorkspaceValue(
                 prompts=self.prompts.value(),
+                styles=self.prompt_bar.value(),
                 sampling=self.sampling.value(),
                 micro_conditioning=micro.conditioning,
                 micro_conditioning_on=micro.on,
@@ -119,6 +130,7 @@ class PanelColumn(QScrollArea):
             self.checkpoint.set_value(workspace.checkpoint.name)
             self.sampling.set_checkpoint(workspace.checkpoint)
         _show_in(self.prompts, value.prompts)
+        _show_in(self.prompt_bar, value.styles)
         _show_in(self.sampling, workspace.sampling)
         _show_in(self.micro_conditioning, MicroConditioningValue(value.micro_conditioning_on, value.micro_conditioning))
         _show_in(self.edit, value.edit)

@@ -19,6 +19,7 @@ from sdxl_desktop.ui.panels.panel_section import PanelSection
 from sdxl_desktop.ui.widgets.completion_popup import CompleteFunction
 from sdxl_desktop.ui.widgets.layout_helpers import column
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
+from sdxl_desktop.ui.widgets.prompt_highlighter import VariantExamples
 
 
 class PromptsPanel(QWidget):
@@ -29,8 +30,11 @@ class PromptsPanel(QWidget):
     """A token counter was clicked."""
     suggestion_accepted = Signal(object)
     """Suggestion"""
+    history_requested = Signal(int)
+    """How many prompts to go back in the history."""
 
-    def __init__(self) -> None:
+    def __init__(self, under_prompt: QWidget | None = None) -> None:
+        """`under_prompt` is shown between the prompt and the negative prompt."""
         super().__init__()
         self._prompt = PromptField("&Prompt", "A red heart on a blue background", tooltips.PROMPT, min_lines=3)
         self._negative = PromptField("&Negative prompt", "What you do not want to see", tooltips.NEGATIVE)
@@ -41,11 +45,13 @@ class PromptsPanel(QWidget):
         self._embeddings: tuple[EmbeddingReference, ...] = ()
         self._numbers = NumberRows(Prompts, ("clip_skip",))
         self.encoders_section = self._create_encoders_section()
-        self.setLayout(column(self._prompt, self._negative, self.encoders_section, spacing=12))
+        under = (self._prompt,) if under_prompt is None else (self._prompt, under_prompt)
+        self.setLayout(column(column(*under, spacing=4), self._negative, self.encoders_section, spacing=12))
         for field in self._fields():
             field.changed.connect(self._handle_change)
             field.tokens_requested.connect(self.tokens_requested)
             field.suggestion_accepted.connect(self.suggestion_accepted)
+            field.history_requested.connect(self.history_requested)
         self._numbers.changed.connect(self._handle_change)
 
     def _create_encoders_section(self) -> PanelSection:
@@ -73,6 +79,11 @@ class PromptsPanel(QWidget):
             self._negative_2.set_value(prompts.negative_prompt_2)
             self._numbers.set_values(prompts)
             self._update_summary()
+
+    def set_variants(self, variants: VariantExamples | None) -> None:
+        """Highlight variants and wildcards, and show examples of them; None: they are text."""
+        for field in self._fields():
+            field.set_variants(variants)
 
     def set_counters(self, encoder_1: TokenCounter | None, encoder_2: TokenCounter | None) -> None:
         """Set the token counters of the checkpoint's two text encoders; None hides a count."""
