@@ -79,6 +79,14 @@ def with_prompt_loras(
     )
 
 
+def without_prompt_loras(request: GenerationRequest) -> GenerationRequest:
+    """Return `request` as it was before `with_prompt_loras`, so that its prompts can be changed with their tags."""
+    if request.typed_prompts is None:
+        return request
+    prompts, additions = recorded_prompts(request.prompts, request.typed_prompts, request.additions)
+    return replace(request, prompts=prompts, typed_prompts=None, additions=additions)
+
+
 def recorded_prompts(prompts: Prompts, typed: Prompts | None, additions: Additions) -> tuple[Prompts, Additions]:
     """Return what the panels show for a recorded request: the typed prompts, and the additions without those that the
     tags in them add."""

@@ -20,20 +20,29 @@ class AdditionFolderWatcher(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._folders: frozenset[str] = frozenset()
+        self._missing: tuple[str, ...] = ()
         self._watcher = QFileSystemWatcher(self)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE_MS)
-        self._watcher.directoryChanged.connect(self._timer.start)
-        self._watcher.fileChanged.connect(self._timer.start)
+        self._watcher.directoryChanged.connect(self._handle_change)
         self._timer.timeout.connect(self.changed)
 
     def watch(self, folders: Iterable[Path]) -> None:
         """Watch exactly these folders and, of one that does not exist, its nearest existing parent."""
-        wanted = {str(_existing(folder)) for folder in list(folders)[:_MAX_FOLDERS]}
+        chosen = list(folders)[:_MAX_FOLDERS]
+        self._folders = frozenset(map(str, chosen))
+        self._missing = tuple(folder for folder in map(str, chosen) if not os.path.isdir(folder))
+        wanted = {str(_existing(folder)) for folder in chosen}
         watched = set(self._watcher.directories())
         if gone := watched - wanted:
             self._watcher.removePaths(sorted(gone))
         if new := wanted - watched:
             self._watcher.addPaths(sorted(new))
+
+    def _handle_change(self, folder: str) -> None:
+        """A parent is watched only to see a missing folder appear: other changes in it do not matter."""
+        if folder in self._folders or any(os.path.isdir(missing) for missing in self._missing):
+            self._timer.start()
 
     def close(self) -> None:
         """Stop watching."""

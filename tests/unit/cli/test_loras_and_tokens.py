@@ -91,3 +91,27 @@ def test_tokens_are_told_in_words_and_as_json(
     assert [len(one["chunks"]) for one in encoders] == [2, 2]
     assert all(len(chunk["input_ids"]) == 77 for one in encoders for chunk in one["chunks"])
     assert run_command(fake_entry_points, "tokens", "(red:1.2.3)") == 2
+
+
+def test_a_grid_may_vary_the_tags_of_its_prompt(
+    fake_entry_points: FakeEntryPoints, ink: Path, work_folder: Path
+) -> None:
+    grid = ("--x", "replace=wash:0.5>;wash:0.75>;wash>", "-o", "grid.png")
+    assert run_command(fake_entry_points, "generate", "a <lora:ink wash:0.5>", *MINE, *grid) == 0
+    requests = fake_entry_points.engine.requests
+    assert sorted(one.additions.loras[0].weight for one in requests) == [0.5, 0.75, 1.0]
+    assert {one.prompts.prompt for one in requests} == {"a "}
+    assert {one.typed_prompts.prompt for one in requests} == {
+        "a <lora:ink wash:0.5>", "a <lora:ink wash:0.75>", "a <lora:ink wash>"
+    }  # fmt: skip
+
+
+def test_rows_of_a_batch_name_loras(fake_entry_points: FakeEntryPoints, ink: Path, work_folder: Path) -> None:
+    rows = [
+        {"prompt": "a <lora:ink wash:0.5>", "checkpoint": "mine"},
+        {"prompt": "<lora:nothing>", "checkpoint": "mine"},
+    ]
+    (work_folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert run_command(fake_entry_points, "batch", "rows.jsonl", "-o", "out") == 1
+    (request,) = fake_entry_points.engine.requests
+    assert request.additions.loras[0].weight == 0.5
