@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
@@ -149,16 +149,23 @@ def _square(picture: QPixmap) -> QPixmap:
 
 def _placeholder(entry: AdditionEntry) -> QIcon:
     """Return a tile with the first letters of the name."""
-    palette: QPalette = QApplication.palette()
+    palette = QApplication.palette()
+    letters = entry.name[:2] if entry.kind is AdditionKind.LORA else f"<{entry.name[:1]}>"
+    back, text = (
+        palette.color(role) for role in (QPalette.ColorRole.AlternateBase, QPalette.ColorRole.PlaceholderText)
+    )
+    return _tile(letters, back.name(), text.name())
+
+
+@lru_cache(maxsize=256)
+def _tile(letters: str, back: str, text: str) -> QIcon:
     tile = QPixmap(THUMBNAIL_SIDE * 2, THUMBNAIL_SIDE * 2)
-    tile.fill(palette.color(QPalette.ColorRole.AlternateBase))
+    tile.fill(QColor(back))
     painter = QPainter(tile)
     font = QApplication.font()
     font.setPixelSize(64)
     painter.setFont(font)
-    colour = QColor(palette.color(QPalette.ColorRole.PlaceholderText))
-    painter.setPen(colour)
-    letters = entry.name[:2] if entry.kind is AdditionKind.LORA else f"<{entry.name[:1]}>"
+    painter.setPen(QColor(text))
     painter.drawText(tile.rect(), Qt.AlignmentFlag.AlignCenter, letters)
     painter.end()
     return QIcon(tile)
