@@ -164,11 +164,8 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 
 def _no_such_file(name: str) -> str:
-    similar = get_close_matches(
-        name,
-        ["window", "generate", "batch", "devices", "checkpoints", "cache", "styles", "bench", "loras", "tokens"],
-        n=1,
-    )
+    commands = ["window", "generate", "batch", "devices", "checkpoints", "cache", "styles", "bench", "loras", "tokens"]
+    similar = get_close_matches(name, commands, n=1)
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 

@@ -18,7 +18,7 @@ from sdxl_desktop.cli.foreground import EXIT_CANCELLED, ForegroundRunner, catch_
 from sdxl_desktop.cli.json_report import run_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
-from sdxl_desktop.cli.prompt_craft import prompt_craft_for
+from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
@@ -72,9 +72,8 @@ def run_generate(
     paths = entry_points.paths()
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
-    craft = prompt_craft_for(options, paths, preferences, lambda note: print_message(console, note))
-    if checkpoint is None and craft.preset is not None:
-        checkpoint = craft.preset.checkpoint or None
+    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, lambda note: print_message(console, note)))
+    checkpoint = checkpoint or craft.checkpoint
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     request = request_from_options(
         options,

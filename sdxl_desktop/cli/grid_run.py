@@ -17,6 +17,7 @@ from sdxl_desktop.cli.generate_run import absolute, fallback_folders, library_fo
 from sdxl_desktop.cli.json_report import json_line, request_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.planned_runs import PlannedDrawing, PlannedRun
+from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.core.errors import OutputError, RequestError, describe_error
 from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import resources_folder
@@ -47,6 +48,8 @@ def run_grid(
     paths = entry_points.paths()
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
+    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, lambda note: print_message(console, note)))
+    checkpoint = checkpoint or craft.checkpoint
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     parsed = [parse_axis(text) for text in axes]
     if options.latents_out is not None:
@@ -57,8 +60,9 @@ def run_grid(
         preferences,
         library.find_checkpoint,
         lambda note: print_message(console, note),
+        craft,
         lora_lookup=lora_lookup(paths, preferences),
-    )
+    ).of_picture(0)
     target = absolute(output or Path(f"{slugify(base.prompts.prompt, 'picture')}-grid.png"))
     check_writable(target)
     folder = target.with_name(f"{target.stem}-pictures")

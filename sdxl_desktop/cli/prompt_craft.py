@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from sdxl_desktop.session.prompt_craft.preset_files import PresetStore, read_pre
 from sdxl_desktop.session.prompt_craft.presets import PresetAdapter, SettingsPreset, find_adapter, with_adapters
 from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
 from sdxl_desktop.session.prompt_craft.style_files import StyleStore
+from sdxl_desktop.session.prompt_craft.styles import StyleSet
 from sdxl_desktop.session.prompt_craft.wildcard_files import WildcardSet, load_wildcards, wildcard_folders
 from sdxl_desktop.session.settings_store import SettingsStore
 
@@ -48,6 +49,11 @@ class PromptCraft:
     @property
     def expands_variants(self) -> bool:
         return self.variants != "off"
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The preset's checkpoint, if it names one."""
+        return (self.preset.checkpoint or None) if self.preset is not None else None
 
     def given_with_preset(self, given: Given) -> Given:
         """Return the given values, with those of the preset's prompts and micro-conditioning that are not given."""
@@ -113,38 +119,50 @@ class PromptCraft:
         )
 
 
-def prompt_craft_for(
-    options: Options, paths: AppPaths, preferences: Preferences, tell: Callable[[str], None]
-) -> PromptCraft:
+@dataclass(frozen=True)
+class PromptCraftFiles:
+    """The styles and wildcards on the disk, read once and when they are needed. Unusable files are reported to
+    `tell`."""
+
+    paths: AppPaths
+    preferences: Preferences
+    tell: Callable[[str], None]
+
+    @cached_property
+    def styles(self) -> StyleSet:
+        return StyleStore.of(self.paths).load()
+
+    @cached_property
+    def wildcards(self) -> WildcardSet:
+        found = load_wildcards(wildcard_folders(self.paths, self.preferences))
+        for problem in found.problems:
+            self.tell(problem)
+        return found
+
+
+def prompt_craft_for(options: Options, files: PromptCraftFiles) -> PromptCraft:
     """Return what the options name; raises RequestError for an unknown style or preset."""
+    paths, preferences, tell = files.paths, files.preferences, files.tell
     variants = (options.variants or ("random" if preferences.expand_variants else "off")).lower()
     if variants not in _VARIANTS:
         raise RequestError(
             f"Variants cannot be {display_text(variants, 60)!r}.", next_step=f"Choose one of: {', '.join(_VARIANTS)}."
         )
     preset = None if options.preset is None else _preset(options.preset, paths, tell)
-    styles = StyleStore.of(paths).load()
     builder = PromptBuilder(
-        styles=lambda: styles,
-        wildcards=lru_cache(lambda: _wildcards(paths, preferences, tell)),
+        styles=lambda: files.styles,
+        wildcards=lambda: files.wildcards,
         expands_variants=lambda: variants != "off",
     )
     named = (*(preset.styles or () if preset is not None else ()), *options.style)
     return PromptCraft(
         builder=builder,
-        styles=tuple(dict.fromkeys(styles.named(name).name for name in named)),
+        styles=tuple(dict.fromkeys(files.styles.named(name).name for name in named)),
         preset=preset,
         variants=variants,
         hash_of=partial(file_hash, shared_file_hashes(paths.cache)),
         adapter_files=_adapter_files(paths) if preset is not None and preset.adapters else (),
     )
-
-
-def _wildcards(paths: AppPaths, preferences: Preferences, tell: Callable[[str], None]) -> WildcardSet:
-    found = load_wildcards(wildcard_folders(paths, preferences))
-    for problem in found.problems:
-        tell(problem)
-    return found
 
 
 def file_hash(hashes: FileHashCache, file: Path) -> str:

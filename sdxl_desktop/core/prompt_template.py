@@ -41,6 +41,7 @@ _METHOD = re.compile(r"\s*([~!@])")
 _BOUNDS = re.compile(r"\s*(?:(?P<low>\d{1,4})?(?P<hyphen>-)?(?P<high>\d{1,4})?)\$\$(?:(?P<separator>[^${}]*)\$\$)?")
 _WEIGHT = re.compile(r"\s*(\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})::")
 _BLANKS = re.compile(r"\s*")
+_MARKUP = re.compile(r"[{}]|_{2,}")
 _VARIABLE = re.compile(r"\$\{")
 
 
@@ -127,6 +128,19 @@ def parse_template(text: str) -> PromptTemplate:
 @lru_cache(maxsize=2048)
 def _cached(text: str) -> PromptTemplate:
     return _Parser(text).parse()
+
+
+def is_literal(text: str) -> bool:
+    """Whether expanding `text` gives `text` itself."""
+    return parse_template(text).content.nodes in ((), (Literal(text),))
+
+
+def escape_template(text: str) -> str:
+    r"""Return a template whose only expansion is `text`; `text` itself where there is none, as for `\{`."""
+    if is_literal(text):
+        return text
+    escaped = _MARKUP.sub(lambda found: "".join(f"\\{character}" for character in found[0]), text)
+    return escaped if parse_template(escaped).content.nodes == (Literal(text),) else text
 
 
 class WildcardValue(NamedTuple):

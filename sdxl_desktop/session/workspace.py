@@ -374,15 +374,15 @@ class Workspace:
         refiner, no_refiner = with_recorded_refiner(
             value.refiner, request.refine, request.micro_conditioning, self.refiners
         )
-        source, prompts, listed = self._recorded_prompts(request, seed)
+        typed, listed = self._recorded_prompts(request, seed)
         additions, no_additions = addition_values.with_recorded_additions(
             value.additions, listed, self._library_files()
         )
         conditioning = with_default_scores(request.micro_conditioning)
         self._value = replace(
             value,
-            prompts=prompts,
-            styles=() if source is None else source.styles,
+            prompts=typed.prompts,
+            styles=typed.styles,
             micro_conditioning=conditioning,
             micro_conditioning_on=conditioning != MicroConditioning(),
             edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
@@ -391,26 +391,29 @@ class Workspace:
             seed_locked=True,
             variation_locked=request.sampling.variation_strength > 0,
         )
-        styles = () if request.prompt_source is None or source is not None else request.prompt_source.styles
+        styles = () if request.prompt_source is None or typed.styles else request.prompt_source.styles
         no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
         lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        no_tagged = self._unknown_loras(prompts)
+        no_tagged = self._unknown_loras(typed.prompts)
         lost = (*lost, *no_refiner, *no_additions, *no_styles, *no_tagged)
         return reuse_warning(lost, title, differs=differs)
 
-    def _recorded_prompts(
-        self, request: GenerationRequest, seed: int
-    ) -> tuple[PromptSource | None, Prompts, Additions]:
-        """Return what was typed (None if that would give another text now), the prompts to show, and the additions to
-        list: those that tags in the prompts add are not among them."""
-        tags = self.lora_tags and self.addition_library is not None
+    def _recorded_prompts(self, request: GenerationRequest, seed: int) -> tuple[PromptSource, Additions]:
+        """Return what gives a recorded picture's prompts again, and the additions to list: those that tags in these
+        prompts add are not among them."""
         from_prompt = any(lora.from_prompt for lora in request.additions.loras)
-        source = self.prompt_builder.recorded_source(request, seed) if tags or not from_prompt else None
-        typed = request.typed_prompts if tags else None
-        if source is not None:
-            typed = source.prompts
-        return source, *recorded_prompts(request.prompts, typed, request.additions)
+        if not from_prompt and request.typed_prompts is None:
+            return self.prompt_builder.recorded_source(request, seed), request.additions
+        if not self.lora_tags or self.addition_library is None:
+            encoded = replace(request, prompt_source=None)
+            return self.prompt_builder.recorded_source(encoded, seed), request.additions
+        shown = replace(request, prompts=request.typed_prompts or request.prompts)
+        typed = self.prompt_builder.recorded_source(shown, seed)
+        source = request.prompt_source
+        if request.typed_prompts is None and (source is None or typed.prompts != source.prompts):
+            return typed, request.additions
+        return typed, recorded_prompts(request.prompts, typed.prompts, request.additions)[1]
 
     def _library_files(self) -> tuple[Path, ...]:
         library = self.addition_library

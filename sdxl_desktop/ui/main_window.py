@@ -236,7 +236,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
-        self.preferences.changed.connect(lambda _: self.prompt_craft.apply_preferences())
+        self.preferences.changed.connect(self.prompt_craft.apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
         self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
         self.parameters_panel.changed.connect(self.preferences.save_later)

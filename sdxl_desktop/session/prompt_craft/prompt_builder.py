@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.lora_tags import remove_tags
 from sdxl_desktop.core.prompt_source import PromptSource
+from sdxl_desktop.core.prompt_template import escape_template
 from sdxl_desktop.core.prompts import Prompts
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.untrusted_text import display_text
@@ -88,17 +90,19 @@ class PromptBuilder:
             changed: dict[str, Any] = {names[0]: text}
             yield from self._combinations(replace(prompts, **changed), names[1:])
 
-    def recorded_source(self, request: GenerationRequest, seed: int) -> PromptSource | None:
-        """Return what was typed for a recorded picture, if it would give the same text again with its seed; None if the
-        picture has no source, or if its styles or wildcards are missing or have changed."""
-        if request.prompt_source is None:
-            return None
-        source = self.source(request.prompt_source.prompts, request.prompt_source.styles)
-        try:
-            made = self.build(source, seed)
-            return source if request.prompts in (made, _without_lora_tags(made)) else None
-        except RequestError:
-            return None
+    def recorded_source(self, request: GenerationRequest, seed: int) -> PromptSource:
+        """Return what gives the prompts of a recorded picture again with its seed: what was typed for it, or the final
+        text if there is nothing else, or if styles or wildcards are missing or have changed."""
+        if request.prompt_source is not None:
+            source = self.source(request.prompt_source.prompts, request.prompt_source.styles)
+            with suppress(RequestError):
+                made = self.build(source, seed)
+                if request.prompts in (made, _without_lora_tags(made)):
+                    return source
+        if not self.expands_variants():
+            return self.source(request.prompts, ())
+        texts: dict[str, Any] = {name: escape_template(getattr(request.prompts, name)) for name in _TEXTS}
+        return self.source(replace(request.prompts, **texts), ())
 
     def _styled(self, source: PromptSource) -> Prompts:
         if not source.styles:

@@ -268,7 +268,8 @@ class AdditionsController(QObject):
             return
         names = display_text(wanted[0][0].name, 60) + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
         self._context.notify(
-            f"{names} stays where it is. Copy it into your library, so that prompts can name it?",
+            f"{names} is in the list under LoRA, embeddings, VAE. Copy it into your library, so that prompts can name "
+            "it?",
             action="Copy",
             callback=partial(self._copy, wanted),
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
@@ -24,6 +24,7 @@ from sdxl_desktop.ui.prompt_craft.preset_controller import PresetController
 from sdxl_desktop.ui.prompt_craft.styles_dialog import SaveStyleDialog, StylesDialog
 from sdxl_desktop.ui.prompt_craft.variant_examples import LibraryVariantExamples
 from sdxl_desktop.ui.widgets.plain_text import message_box
+from sdxl_desktop.ui.widgets.window_activation import WindowActivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class PromptCraftController(QObject):
         bar.history_requested.connect(self.history.open)
         bar.fill_presets_menu = self.presets.fill_menu
         self._panel.changed.connect(self._show_chosen)
-        context.window.installEventFilter(self)
+        WindowActivation(context.window).activated.connect(self._handle_activated)
         self._set_builder()
 
     # wildcards
@@ -99,11 +100,10 @@ class PromptCraftController(QObject):
         if found.problems and (before is None or before.problems != found.problems):
             self._main.notify(found.problems[0])
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def _handle_activated(self) -> None:
         """Read the wildcards again when the person comes back to the window, perhaps from editing them."""
-        if event.type() is QEvent.Type.WindowActivate and self._wildcards is not None:
+        if self._wildcards is not None:
             self.start()
-        return super().eventFilter(watched, event)
 
     def _set_builder(self) -> None:
         is_on = self._context.preferences().expand_variants

@@ -115,6 +115,27 @@ def test_a_preset_sets_what_is_not_given(
     assert fake_entry_points.engine.requests[1].sampling.count == 2
 
 
+def test_rows_and_grids_take_styles_and_variants(
+    fake_entry_points: FakeEntryPoints, work_folder: Path, paths: AppPaths
+) -> None:
+    rows = [
+        {"prompt": "a {cat|dog|bird}", "checkpoint": "mine", "style": ["Charcoal"], "count": 3, "seed": 4},
+        {"prompt": "{a|b}", "checkpoint": "mine", "variants": "all"},
+    ]
+    (work_folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert run_command(fake_entry_points, "batch", "rows.jsonl", "-o", "out") == 0
+    drawn = fake_entry_points.engine.requests
+    for request in drawn[:3]:
+        more = ("--style", "Charcoal", "--seed", str(request.sampling.seed))
+        assert run_command(fake_entry_points, "generate", "a {cat|dog|bird}", *MINE, *more) == 0
+        assert drawn[-1].prompts == request.prompts_of(0)
+    assert [request.prompts_of(0).prompt for request in drawn[3:5]] == ["a", "b"]
+    before = len(drawn)
+    grid = ("--x", "steps=2,3", "--count", "2", "--seed", "4")
+    assert run_command(fake_entry_points, "generate", "a {cat|dog|bird}", *MINE, *grid) == 0
+    assert len({request.prompts for request in drawn[before:]}) == 1
+
+
 def test_styles_are_listed_and_imported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, paths: AppPaths, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,16 @@ import random
 
 import pytest
 
-from sdxl_desktop.core.prompt_template import Choice, Literal, PickMethod, Wildcard, WildcardValue, parse_template
+from sdxl_desktop.core.prompt_template import (
+    Choice,
+    Literal,
+    PickMethod,
+    Wildcard,
+    WildcardValue,
+    escape_template,
+    is_literal,
+    parse_template,
+)
 
 
 def literal(text: str) -> str:
@@ -38,6 +47,14 @@ def test_a_prompt_without_variants_is_unchanged(text: str) -> None:
 
 def test_an_escape_makes_a_plain_character() -> None:
     assert literal(r"\{a\|b\} and \_\_name\_\_") == "{a|b} and __name__"
+
+
+@pytest.mark.parametrize(
+    "text", ["a {red|blue} hat", "__a__b__c__", "{{x}} }{ |", "____", r"\(a\) {b} \\", "plain", "", "{a", "tag__ __x"]
+)
+def test_any_text_has_a_template_that_gives_it(text: str) -> None:
+    assert literal(escape_template(text)) == text
+    assert escape_template(text) == text or not is_literal(text)
 
 
 def test_a_choice_holds_weights_bounds_and_a_separator() -> None:

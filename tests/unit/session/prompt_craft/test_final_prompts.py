@@ -120,6 +120,15 @@ def test_the_final_text_is_restored_if_the_typed_one_would_give_another(
     assert again.prompts == request.prompts
 
 
+def test_text_that_only_looks_like_variants_is_restored_as_text(workspace: Workspace) -> None:
+    prompts = Prompts(prompt="a {red|blue} __thing__, 50% {x", negative_prompt="__none__")
+    request = GenerationRequest(checkpoint=Path("base"), prompts=prompts, sampling=Sampling(seed=3))
+    assert workspace.apply_recorded(request, 3) is None
+    again = workspace.build_request(Execution())
+    assert again is not None
+    assert again.prompts == prompts
+
+
 def replace_prompt(style: Style) -> Style:
     return Style(name=style.name, prompt="dry {prompt}")
 
