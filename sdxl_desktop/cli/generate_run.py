@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED, ForegroundRunner, catch_ctrl_c
+from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import run_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
@@ -31,6 +32,7 @@ from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.latent_files import SUFFIX, write_latents
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.result_files import (
     PictureStore,
     Result,
@@ -166,7 +168,10 @@ def _draw_checked(
 ) -> int:
     runner = ForegroundRunner(lambda: entry_points.engine(paths))
     session = GenerationSession(runner, store)
-    with stdout_to_stderr(), display_for(console) as display:
+    with stdout_to_stderr(), display_for(console) as display, ForegroundHistory(paths.history) as history:
+        session.recorder = HistoryRecorder(
+            history.write, lambda error: display.print_message(str(error)), lambda _: checkpoint.title
+        )
         display.print_message(f"Seed {request.sampling.seed}")
         session.changed = progress_printer(session, display)
         with catch_ctrl_c(entry_points.exit_process) as ctrl_c:

@@ -88,7 +88,11 @@ def request_from_options(
         edit_source=edit_source,
         output=OutputOptions(
             keep_latents="none" if options.latents_out is None else "steps",
-            **{"watermark": preferences.watermark, **given.get(OutputOptions, {})},
+            **{
+                "watermark": preferences.watermark,
+                "declare_source": preferences.declare_source,
+                **given.get(OutputOptions, {}),
+            },
         ),
         refiners=() if refiner is None else (refiner,),
         start=start,

@@ -66,8 +66,9 @@ class GenerationMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """`watermark`: add an invisible watermark that marks the picture as machine-made. `keep_latents`: return the
-    latents with each picture: none, the final ones, or every step (see `SavedLatents`)."""
+    """`watermark`: add an invisible watermark that marks the picture as machine-made. `declare_source`: say in the
+    file's XMP that it is, by IPTC's digital source type. `keep_latents`: return the latents with each picture: none,
+    the final ones, or every step (see `SavedLatents`)."""
 
     watermark: bool = scalar(
         True,
@@ -75,6 +76,16 @@ class OutputOptions:
             "--watermark/--no-watermark",
             None,
             "Mark the pixels invisibly as machine-made. Default: as in your settings.",
+            "switch",
+            ADVANCED,
+        ),
+    )
+    declare_source: bool = scalar(
+        True,
+        option=Option(
+            "--declare-source/--no-declare-source",
+            None,
+            "Say in the file that it is machine-made (IPTC). Default: as in your settings.",
             "switch",
             ADVANCED,
         ),

@@ -22,6 +22,12 @@ def used(value: AdditionsPanelState, prompts: Prompts) -> Additions:
     )
 
 
+def listed_files(value: AdditionsPanelState) -> tuple[Path, ...]:
+    """Return all listed files and the VAE."""
+    files = (*(lora.use.file for lora in value.loras), *(one.file for one in value.embeddings))
+    return files if value.vae is None else (*files, value.vae)
+
+
 def with_lora(value: AdditionsPanelState, file: Path) -> AdditionsPanelState:
     """Return `value` with the LoRA in `file` added with weight 1; a listed one is enabled."""
     if any(lora.use.file == file for lora in value.loras):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
@@ -16,15 +15,18 @@ from sdxl_desktop.core.request import (
     SIZE_MULTIPLE,
     Execution,
     GenerationRequest,
-    MicroConditioning,
     OutputOptions,
+    Prompts,
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
+from sdxl_desktop.metadata.picture_files import PictureRecord
+from sdxl_desktop.metadata.picture_records import AnyRecord
 from sdxl_desktop.session import addition_values, edit_values
+from sdxl_desktop.session.addition_values import listed_files
 from sdxl_desktop.session.building import (
     DEFAULT_OUTPUT,
     NO_EDIT_SOURCE,
@@ -32,11 +34,12 @@ from sdxl_desktop.session.building import (
     build_refiner_parameters,
     build_request,
     find_obstacle,
-    with_default_scores,
-    with_recorded_refiner,
 )
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
 from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
+from sdxl_desktop.session.recorded_settings import recorded_settings
+from sdxl_desktop.session.recorded_values import SAMPLING_FIELDS, with_recorded_parts
+from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart, Surroundings
 
 
 class Workspace:
@@ -47,8 +50,13 @@ class Workspace:
     every other call.
     """
 
-    def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
-        """`content_of` returns the content id of a checkpoint's folder, "" if unknown."""
+    def __init__(
+        self,
+        content_of: Callable[[Path], str] = lambda folder: "",
+        addition_files: Callable[[], Sequence[Path]] = lambda: (),
+    ) -> None:
+        """`content_of` returns the content id of a checkpoint's folder, "" if unknown; `addition_files` the LoRAs,
+        embeddings and VAEs in the library."""
         self.checkpoints: tuple[Checkpoint, ...] = ()
         self.checkpoints_known = False
         """Whether `checkpoints` was set, even to none."""
@@ -58,6 +66,7 @@ class Workspace:
         self.input_errors: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
         self._content_of = content_of
+        self._addition_files = addition_files
         self._wanted = ""
         self._sampling = Sampling(speed=DEFAULT_SPEED)
         self._sampling_is_set = False
@@ -103,8 +112,12 @@ class Workspace:
         self._value = replace(self._value, seed_locked=True)
 
     def set_prompt(self, prompt: str) -> None:
-        """Replace the prompt."""
-        self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
+        """Replace the prompt; the other prompts stay."""
+        self.set_prompts(replace(self._value.prompts, prompt=prompt))
+
+    def set_prompts(self, prompts: Prompts) -> None:
+        """Replace all prompts."""
+        self._value = replace(self._value, prompts=prompts)
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the settings recommended for a distilled few-step model."""
@@ -296,34 +309,54 @@ class Workspace:
             varied = random_seed()
         self._sampling = replace(self._sampling, seed=seed, variation_seed=varied)
 
+    # the settings of a picture
+
+    def recorded_settings(self, record: AnyRecord, execution: Execution | None = None) -> RecordedSettings:
+        """Return what `record` holds, with its models looked up here; `execution`: where the next run happens."""
+        surroundings = Surroundings(
+            prompts=self._value.prompts,
+            sampling=self._sampling,
+            checkpoint=Path() if self.checkpoint is None else self.checkpoint.folder,
+            checkpoints=self.checkpoints,
+            files=tuple(dict.fromkeys((*listed_files(self._value.additions), *self._addition_files()))),
+            content_of=self._content_of,
+            execution=execution,
+        )
+        return recorded_settings(record, surroundings)
+
+    def apply_settings(
+        self, settings: RecordedSettings, parts: Collection[SettingsPart] = tuple(SettingsPart)
+    ) -> SdxlDesktopError | None:
+        """Apply those of `parts` that `settings` has. Returns a warning if not everything they use is available."""
+        chosen = frozenset(parts) & frozenset(settings.parts)
+        differs = SettingsPart.CHECKPOINT in chosen and self._take_checkpoint(settings)
+        self._take_sampling(settings, chosen)
+        self._value = with_recorded_parts(self._value, settings, chosen, self.refiners)
+        title = "" if self.checkpoint is None else self.checkpoint.title
+        return reuse_warning(settings.missing_of(chosen), title, differs=differs)
+
     def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
-        """Apply the settings that made a picture, with its seed locked. Returns a warning if not everything it used is
+        """Apply all settings that made a picture, with its seed locked. Returns a warning if not everything it used is
         available."""
-        used, differs = find_recorded_checkpoint(request.checkpoint, checkpoint_id, self.checkpoints, self._content_of)
+        record = PictureRecord(version="", seed=seed, request=request, checkpoint_id=checkpoint_id)
+        return self.apply_settings(self.recorded_settings(record))
+
+    def _take_checkpoint(self, settings: RecordedSettings) -> bool:
+        """Choose the recorded checkpoint, if it is here; return whether it has other weights than recorded."""
+        used, differs = find_recorded_checkpoint(
+            settings.request.checkpoint, settings.checkpoint_id, self.checkpoints, self._content_of
+        )
         if used is not None and used is not self.checkpoint:
             self.checkpoint = used
             self._begin_with(used)
-        self._sampling, self._sampling_is_set = replace(request.sampling, seed=seed), True
-        value = self._value
-        refiner, no_refiner = with_recorded_refiner(
-            value.refiner, request.refine, request.micro_conditioning, self.refiners
-        )
-        additions, no_additions = addition_values.with_recorded_additions(value.additions, request.additions)
-        conditioning = with_default_scores(request.micro_conditioning)
-        self._value = replace(
-            value,
-            prompts=request.prompts,
-            micro_conditioning=conditioning,
-            micro_conditioning_on=conditioning != MicroConditioning(),
-            edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
-            refiner=refiner,
-            additions=additions,
-            seed_locked=True,
-            variation_locked=request.sampling.variation_strength > 0,
-        )
-        lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
-        title = "" if self.checkpoint is None else self.checkpoint.title
-        return reuse_warning((*lost, *no_refiner, *no_additions), title, differs=differs)
+        return differs
+
+    def _take_sampling(self, settings: RecordedSettings, parts: Collection[SettingsPart]) -> None:
+        recorded = replace(settings.request.sampling, seed=settings.seed)
+        names = [name for part, own in SAMPLING_FIELDS.items() if part in parts for name in own]
+        if names:
+            self._sampling = replace(self._sampling, **{name: getattr(recorded, name) for name in names})
+            self._sampling_is_set = True
 
 
 def no_checkpoint_error() -> CheckpointError:

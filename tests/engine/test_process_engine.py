@@ -20,10 +20,12 @@ import pytest
 
 from sdxl_desktop.core import child_program
 from sdxl_desktop.core.errors import DeviceError, RequestError
-from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunCancelled, RunFailed
+from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunCancelled, RunFailed, RunPaused
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.engine.engine_protocol import Pausing
 from sdxl_desktop.engine.process.process_engine import ProcessEngine
 from sdxl_desktop.workers import protocol
 from tests.engine.conftest import SIZE, RecordedEvents, generate
@@ -97,6 +99,24 @@ def test_cancel_while_denoising_keeps_the_engine_warm(process_engine: ProcessEng
     again = generate(process_engine, request_for())
     assert process_engine.pid == before
     assert again.phases[0] == Phase.ENCODING.value, "nothing is loaded or compiled again"
+
+
+def test_a_pause_crosses_the_process_and_continues_in_another_one_bit_for_bit(
+    process_engine: ProcessEngine, engine: Any, request_for: Any
+) -> None:
+    request = request_for(steps=12, scheduler=SchedulerName.DPMPP_2M_SDE)
+    asked, told = threading.Event(), RecordedEvents()
+
+    def hear(event: EngineEvent) -> None:
+        told.events.append(event)
+        cancel_at(Phase.DENOISING, 3, asked.set)(event)
+
+    process_engine.generate(request, hear, threading.Event(), Pausing(asked))
+    assert isinstance(told.last, RunPaused), told.last
+    assert told.last.paused.step >= 3
+    rest = RecordedEvents()
+    engine.generate(request, rest.events.append, threading.Event(), Pausing(threading.Event(), told.last.paused))
+    assert (rest.picture.pixels == generate(engine, request).picture.pixels).all()
 
 
 def test_errors_cross_the_process_whole(process_engine: ProcessEngine, request_for: Any) -> None:

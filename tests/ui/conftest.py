@@ -24,7 +24,7 @@ from sdxl_desktop.bridge.background import FailureCallback, Outcome, Worker
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import theme
@@ -70,10 +70,12 @@ class GatedEngine(FakeEngine):
 
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         while not self.gate.wait(0.005) and not cancel.is_set():
             pass
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def make_checkpoint(folder: Path, *, title: str, side: int = 64, steps: int = 3, guidance: float = 4.0) -> Path:

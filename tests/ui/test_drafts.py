@@ -19,8 +19,9 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.engine.fake_engine import gradient
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.library.scan import read_checkpoint
-from sdxl_desktop.session.drafts import DRAFTS_FOLDER, DraftingSession
+from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.result_files import PictureStore
 from sdxl_desktop.ui.drafts.draft_actions import DraftActions
 from sdxl_desktop.ui.drafts.draft_tile import DraftTile
@@ -104,7 +105,7 @@ def drafts_driver(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[D
 
 def draw(drafts_driver: DraftsDriver, qtbot: QtBot, words: str = "Draw 4 drafts") -> None:
     qtbot.mouseClick(drafts_driver.button(words), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: drafts_driver.session.run is None and not drafts_driver.session.queue, timeout=10_000)
+    qtbot.waitUntil(lambda: drafts_driver.session.run is None and not drafts_driver.session.waiting, timeout=10_000)
 
 
 def test_four_different_drafts_are_drawn_by_the_few_step_checkpoint(drafts_driver: DraftsDriver, qtbot: QtBot) -> None:
@@ -176,9 +177,9 @@ def test_a_checkpoint_without_a_quick_relative_drafts_itself(
     drafts_driver.verbs.set_checkpoints((alone,))
     draw(drafts_driver, qtbot)
     assert {draft.request.checkpoint.name for draft in drafts_driver.session.drafts} == {"alone"}
-    assert (
-        drafts_driver.session.drafts[0].request.sampling.steps < drafts_driver.parameters_panel.value().sampling.steps
-    )  # type: ignore[union-attr]
+    sampling = drafts_driver.parameters_panel.value().sampling
+    assert sampling is not None
+    assert drafts_driver.session.drafts[0].request.sampling.steps < sampling.steps
 
 
 def test_what_cannot_be_finished_is_reported_before_drawing(drafts_driver: DraftsDriver, qtbot: QtBot) -> None:

@@ -237,6 +237,25 @@ def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, 
     assert panel.value().width == 1024, "text that is still being typed counts, snapped"
 
 
+def test_a_prompt_and_a_number_that_are_still_being_typed_both_count(
+    app: QApplication, qtbot: QtBot, tmp_path: Path
+) -> None:
+    panel = ParametersPanel()
+    qtbot.addWidget(panel)
+    panel.set_checkpoints([read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024))])
+    told: list[str] = []
+    panel.changed.connect(lambda: told.append(panel.value().prompts.prompt))
+    for typed, prompt in (("7", "a"), ("31", "ab")):
+        steps = find_named(panel, QSpinBox, "Steps")
+        steps.selectAll()
+        qtbot.keyClicks(steps, typed)
+        qtbot.keyClicks(find_child(panel, QPlainTextEdit), prompt[-1])
+        assert told[-1] == prompt
+        request = panel.build_request(Execution())
+        assert request is not None
+        assert (request.prompts.prompt, request.sampling.steps) == (prompt, int(typed))
+
+
 def test_an_unknown_size_reads_custom(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
     panel = SizePanel()
     qtbot.addWidget(panel)

@@ -228,6 +228,7 @@ def test_tab_goes_down_the_parameters_panel_in_reading_order(window: MainWindow,
     assert expected - set(seen) <= {
         generate,
         find_child(window.parameters_panel, GenerateBar).drafts_button,
+        find_child(window.parameters_panel, GenerateBar).queue_button,
         *above_the_prompt,
     }, "all of them, and nothing twice"
     assert len(set(seen)) == len(seen)

@@ -50,6 +50,7 @@ from sdxl_desktop.core.settings import AdditionsPanelState, EditPanelState, Lora
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
+from sdxl_desktop.ui.panels.generate_bar import RunStatus
 from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
 from sdxl_desktop.ui.panels.panel_section import PanelSection
 from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
@@ -240,7 +241,7 @@ def test_a_vae_of_ones_own_can_bring_the_encoder(parameters_panel: ParametersPan
 
 def test_a_run_can_be_cancelled_whatever_the_canvas_says(parameters_panel: ParametersPanel, qtbot: QtBot) -> None:
     choose(parameters_panel, REFINER)
-    parameters_panel.set_run_status(running=True, cancelling=False, waiting=0)
+    parameters_panel.set_run_status(RunStatus(running=True))
     assert (generate(parameters_panel).text(), generate(parameters_panel).isEnabled()) == ("Cancel", True)
     with qtbot.waitSignal(parameters_panel.cancel_requested):
         generate(parameters_panel).click()

@@ -88,6 +88,7 @@ def test_what_cannot_be_taken_is_refused_with_a_reason(window: MainWindow) -> No
         (carrying(urls=("data:image/png;base64,!!!",)), "damaged"),
         (carrying(urls=("data:image/png;base64,AAAA",)), "not a picture"),
         (carrying(urls=("https://example.org/model.safetensors",)), "no picture"),
+        (carrying(urls=("https://example.org/4x.PTH?download=1",)), "no picture"),
         (carrying(html="<img src='a.png'>"), "no whole address"),
         (carrying(html="<img src='https://a.org/1.png'><img src='https://a.org/2.png'>"), "2 pictures"),
     ):

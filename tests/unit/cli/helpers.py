@@ -30,6 +30,7 @@ class FakeEntryPoints:
     no_window: str = ""
     opened: list[str] = field(default_factory=list)
     windows: list[tuple[str | None, list[Path | str]]] = field(default_factory=list)
+    new_windows: int = 0
     left_with: list[int] = field(default_factory=list)
 
     def entry_points(self) -> EntryPoints:
@@ -57,8 +58,9 @@ class FakeEntryPoints:
             raise DeviceError(f"There is no device {name!r}.", next_step="Choose CPU or GPU.")
         return str(self._record_use("devices", name.upper()))
 
-    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
+    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path | str], *, new_window: bool) -> int:
         self.windows.append((prompt, list(files)))
+        self.new_windows += new_window
         return 0
 
 

@@ -22,7 +22,7 @@ from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.engine.compile_cache import CompileCache, RuntimeVersion
 from sdxl_desktop.engine.compile_key import CompileKey
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from tests.unit.cli.helpers import FakeEntryPoints, press_ctrl_c_when_caught, run_command
 
@@ -36,7 +36,9 @@ class TimedEngine(FakeEngine):
     ready: set[tuple[str, bool]] = field(default_factory=set)
     closed: int = 0
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         self.requests.append(request)
         speed, steps = request.sampling.speed, request.sampling.steps
         emit(Progress(phase=Phase.LOADING))

@@ -45,13 +45,13 @@ class SlowEngine(FakeEngine):
         super().__init__(seconds_per_step=0.05)
         self.at_second = threading.Event()
 
-    def generate(self, request: Any, emit: Any, cancel: Any) -> None:
+    def generate(self, request: Any, emit: Any, cancel: Any, pausing: Any = None) -> None:
         def listening(event: Any) -> None:
             emit(event)
             if isinstance(event, Progress) and event.picture == 1:
                 self.at_second.set()
 
-        super().generate(request, listening, cancel)
+        super().generate(request, listening, cancel, pausing)
 
 
 class UnresponsiveEngine(FakeEngine):
@@ -62,11 +62,11 @@ class UnresponsiveEngine(FakeEngine):
         self.compiling = threading.Event()
         self.released = threading.Event()
 
-    def generate(self, request: Any, emit: Any, cancel: Any) -> None:
+    def generate(self, request: Any, emit: Any, cancel: Any, pausing: Any = None) -> None:
         emit(Progress(phase=Phase.COMPILING))
         self.compiling.set()
         self.released.wait(20)
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def test_a_cancel_is_answered_within_a_step_and_keeps_what_is_finished(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.metadata import picture_files
 from sdxl_desktop.metadata.picture_files import read_record, write_picture
@@ -34,9 +34,9 @@ class DiskChangingEngine(FakeEngine):
 
     act: Callable[[], object] = lambda: None
 
-    def generate(self, request: Any, emit: Emit, cancel: CancelToken) -> None:
+    def generate(self, request: Any, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None) -> None:
         self.act()
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def blocked(folder: Path) -> None:

@@ -36,6 +36,14 @@ def test_the_window_opens_with_a_prompt_and_pictures(
     assert fake_entry_points.windows == [("a heart", [Path("one.png"), Path("two.png")])]
 
 
+def test_another_window_can_be_asked_for(fake_entry_points: FakeEntryPoints) -> None:
+    assert run_command(fake_entry_points) == 0
+    assert fake_entry_points.new_windows == 0
+    assert run_command(fake_entry_points, "--new-window", "--prompt", "a heart") == 0
+    assert fake_entry_points.windows[1] == ("a heart", [])
+    assert fake_entry_points.new_windows == 1
+
+
 def test_a_picture_called_like_a_command_can_be_opened(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
     (work_folder / "generate").touch()
     assert run_command(fake_entry_points, "./generate") == 0

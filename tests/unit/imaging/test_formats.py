@@ -15,6 +15,7 @@ from sdxl_desktop.imaging.picture_formats import (
     dialog_filter,
     listed,
     mask_filter,
+    picture_mime_types,
     picture_suffixes,
     written_format,
 )
@@ -23,6 +24,13 @@ from sdxl_desktop.imaging.picture_formats import (
 def test_what_is_written_can_be_read() -> None:
     assert {*WRITTEN_ENDINGS, *MASK_ENDINGS} <= set(picture_suffixes())
     assert {each.name.lower() for each in WRITTEN} == set(get_args(SavedPictureFormat))
+
+
+def test_every_picture_type_is_one_of_images_and_belongs_to_one_format() -> None:
+    types = picture_mime_types()
+    assert {"image/png", "image/jpeg", "image/webp", "image/tiff"} <= set(types)
+    assert len(set(types)) == len(types)
+    assert all(kind.startswith("image/") for kind in types)
 
 
 @pytest.mark.parametrize(

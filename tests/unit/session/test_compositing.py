@@ -15,6 +15,7 @@ from PIL import Image
 from sdxl_desktop.core.edit import EditParameters, PrefillMode
 from sdxl_desktop.core.events import Picture, PictureFinished
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
 from sdxl_desktop.engine.edit_inputs import EditInputs
@@ -144,7 +145,9 @@ class DelayedWriter:
 
 
 class Idle:
-    def start(self, request: GenerationRequest) -> None: ...
+    def start(self, request: GenerationRequest, paused: PausedRun | None = None) -> None: ...
+
+    def pause(self) -> None: ...
 
     def cancel(self) -> None: ...
 

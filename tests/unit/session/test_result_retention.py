@@ -67,6 +67,6 @@ def test_what_waits_after_an_error_starts_when_the_user_continues(tmp_path: Path
         session.generate(request(seed))
     session.handle(RunFailed(EngineError("It broke.")))
     assert len(runner.started) == 1
-    session.resume()
+    session.continue_queue()
     assert session.error is None
     assert [started.sampling.seed for started in runner.started] == [1, 2]

@@ -232,11 +232,17 @@ def test_an_sdxl_of_unknown_depth_is_reported_as_one_and_a_wrong_shape_is_named(
         identify(write_sparse_file(tmp_path / "z.safetensors", no_vae))
 
 
-@pytest.mark.parametrize("name", ["nothing.safetensors", "x.gguf"])
-def test_nothing_and_unknown_files(tmp_path: Path, name: str) -> None:
-    if name.endswith("gguf"):
-        (tmp_path / name).write_bytes(b"GGUF")
-    with pytest.raises(CheckpointError):
-        identify(tmp_path / name)
+def test_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing at"):
+        identify(tmp_path / "nothing.safetensors")
     with pytest.raises(CheckpointError, match="neither a model_index"):
         identify(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("x.gguf", "GGUF"), ("x.Q4_K.GGUF", "GGUF"), ("unet.onnx", "ONNX"), ("flax.msgpack", "Flax")]
+)
+def test_weights_of_another_format_are_told_by_its_name(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes(b"whatever")
+    with pytest.raises(NotSdxlError, match=kind):
+        identify(tmp_path / name)
