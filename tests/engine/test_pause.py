@@ -138,7 +138,7 @@ def test_soft_inpainting_continues_exactly(engine: Any, tiny_checkpoints: Any, t
 def test_step_caching_continues_exactly(
     speed: SpeedPreset, step: int, engine: Any, request_for: Any, deep_checkpoint: Path, tmp_path: Path
 ) -> None:
-    """The deep_checkpoint features of earlier calls are computed again from their replayed inputs."""
+    """The deep features of earlier calls are computed again from their replayed inputs."""
     request = request_for(checkpoint=deep_checkpoint / "ov", steps=8, speed=speed, guidance_scale=5.0)
     check_pause_changes_nothing(engine, request, tmp_path, step)
 
