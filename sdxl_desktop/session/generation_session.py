@@ -112,8 +112,7 @@ class GenerationSession:
     def enqueue(self, request: GenerationRequest, *, first: bool = False) -> None:
         """Add a request to the queue, `first`: before all that wait. It starts if nothing is running, unless the queue
         is on hold."""
-        item = QueueItem(request=request)
-        self._add(item, first=first)
+        self._add(QueueItem(request=request), first=first)
 
     def _add(self, item: QueueItem, *, first: bool = False) -> None:
         self.error = None
@@ -140,7 +139,10 @@ class GenerationSession:
         run = self.run
         if run is not None and not run.cancelling and run.pausing is None:
             self.run = replace(run, pausing=kind)
-            self.runner.pause() if run.has_steps else self.runner.cancel()
+            if run.has_steps:
+                self.runner.pause()
+            else:  # loading or compiling would take long to answer, and nothing is lost
+                self.runner.cancel()
         self.changed()
 
     def continue_queue(self) -> None:
