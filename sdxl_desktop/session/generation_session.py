@@ -191,11 +191,11 @@ class GenerationSession:
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)
                 self.finished = event
                 self._finish_run("")
-            case RunPaused(paused):
+            case RunPaused(paused) if not self.run.cancelling:
                 self._keep_paused(paused)
             case RunCancelled() if self.run.pausing is not None and not self.run.cancelling:
                 self._keep_paused(None)
-            case RunCancelled():
+            case RunCancelled() | RunPaused():
                 _log.info("Run cancelled")
                 self._finish_run("Cancelled.")
             case RunFailed():
