@@ -131,15 +131,24 @@ def window(
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(help="Start drawing this at once. Without a display it is drawn in the terminal instead."),
+        typer.Option(
+            help="Start drawing this at once; a window that is already open only gets the text. Without a display it "
+            "is drawn in the terminal instead."
+        ),
     ] = None,
+    new_window: Annotated[
+        bool, typer.Option("--new-window", help="Open another window, even if one is open that could take the files.")
+    ] = False,
 ) -> int:
-    """Open the window. This is what sdxl-desktop does without a command."""
+    """Open the window. This is what sdxl-desktop does without a command.
+
+    Files and a prompt go to the window that is already open, if there is one.
+    """
     entry_points: EntryPoints = context.obj
     named = [_named(text, context) for text in files or ()]
     reason = entry_points.why_no_window()
     if not reason:
-        return entry_points.window(entry_points.paths(), prompt, named)
+        return entry_points.window(entry_points.paths(), prompt, named, new_window=new_window)
     if prompt is None:
         _print_error(
             f"No window can be opened here because {reason}; draw from the command line instead: "

@@ -4,9 +4,9 @@ methods and redraw from its state."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -113,6 +113,13 @@ class GenerationSession:
         """Add a request to the queue, `first`: before all that wait. It starts if nothing is running, unless the queue
         is on hold."""
         self._add(QueueItem(request=request), first=first)
+
+    def enqueue_all(self, requests: Sequence[GenerationRequest]) -> None:
+        """Add requests to the queue, in this order."""
+        self.error = None
+        self.message = ""
+        items = [QueueItem(request=request) for request in requests]
+        self.change_queue(lambda queue: reduce(GenerationQueue.added, items, queue))
 
     def _add(self, item: QueueItem, *, first: bool = False) -> None:
         self.error = None

@@ -89,9 +89,9 @@ class MainController(QObject):
         self.results = ResultActions(session, canvas_area, parameters_panel, outgoing, self.notify, self.show_error)
         self.candidates = CandidateActions(session, canvas_area, importer, self._generate_next, self.notify)
         self.latents = LatentActions(
-            canvas_area, self._build_request, parameters_panel.find_checkpoint_folder, self._start_run, self.show_error
+            canvas_area, self.build_request, parameters_panel.find_checkpoint_folder, self._start_run, self.show_error
         )
-        self.drafts = DraftActions(session, parameters_panel, self._build_request, self.show_error, canvas_area)
+        self.drafts = DraftActions(session, parameters_panel, self.build_request, self.show_error, canvas_area)
         self.menu = ResultMenu(canvas_area, importer, self.results, self.candidates, self.latents)
         self._connect()
         self.errors.changed.connect(self.refresh)
@@ -155,7 +155,7 @@ class MainController(QObject):
         self._take_request(partial(self._session.enqueue, first=True))
 
     def _take_request(self, take: Callable[[GenerationRequest], None]) -> None:
-        request = self._build_request()
+        request = self.build_request()
         if request is not None:
             self._start_run(request, take)
 
@@ -172,7 +172,7 @@ class MainController(QObject):
             if not self._session.unsaved_results:
                 self.dismiss()
 
-    def _build_request(self) -> GenerationRequest | None:
+    def build_request(self) -> GenerationRequest | None:
         """Return the panel's request; None after showing an error if there is none."""
         request = self._request_or_error(
             lambda run, edit_source, output: self._parameters_panel.build_request(run, edit_source, output=output),
@@ -214,13 +214,13 @@ class MainController(QObject):
 
     def _generate_next(self, result: Result) -> None:
         """Run with the panel's parameters and a seed that the run of `result` did not use."""
-        request = self._build_request()
+        request = self.build_request()
         if request is None:
             return
         used = result.request.sampling
         if request.sampling.seed == used.seed:
             self._parameters_panel.set_seed((used.seed + used.count) % (MAX_SEED + 1))
-            request = self._build_request() or request
+            request = self.build_request() or request
         self._canvas_area.follow_run()
         self._start_run(request)
 

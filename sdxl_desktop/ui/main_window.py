@@ -36,6 +36,7 @@ from sdxl_desktop.ui.devices.device_formatting import format_devices
 from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
+from sdxl_desktop.ui.grid.grid_controller import GridContext, GridController
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
@@ -87,7 +88,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._context = context
         self.preferences = PreferencesController(
-            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value
+            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value, self
         )
         self._devices: tuple[Device, ...] = ()
         self._closed = False
@@ -138,6 +139,18 @@ class MainWindow(QMainWindow):
             self.controller.show_error,
         )
         self.queue = QueueController(queue_context, context.paths.data / "queue")
+        grid_context = GridContext(
+            self,
+            self.session,
+            context.background,
+            self.controller.build_request,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.planner.expected_time,
+            lambda file: self.router.open_files([file]),
+            self.controller.notify,
+            self.controller.show_error,
+        )
+        self.grids = GridController(grid_context, context.paths.data / "grids.json")
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -207,6 +220,7 @@ class MainWindow(QMainWindow):
                 self.canvas_files,
                 self.canvas_area,
                 self.queue,
+                self.grids,
                 own,
             ),
         )
@@ -223,7 +237,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
-        self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
+        self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
         self._splitter.splitterMoved.connect(lambda *_: self.preferences.save_later())
         self.canvas_area.result_shown.connect(self._enable_actions)
@@ -245,6 +259,8 @@ class MainWindow(QMainWindow):
         projects.recovery.restore_offered.connect(self._offer_restore)
         projects.recovery.requests_found.connect(self.queue.add_left)
         controller.refreshed.connect(self.queue.refresh)
+        self.queue.ready.connect(self.grids.start)
+        controller.refreshed.connect(self.grids.refresh)
         projects.recovery.offer_changed.connect(self._enable_actions)
         controller.refreshed.connect(self._enable_actions)
         projects.files.changed.connect(self._show_title)
@@ -342,6 +358,11 @@ class MainWindow(QMainWindow):
         return open_settings_dialog(
             self, self.preferences.value, context, self._context.theme, self.preferences.set_value
         )
+
+    def _clear_settings_error(self) -> None:
+        """A slot of the window, since a lambda would hold the window for as long as the preferences live, which it
+        holds itself."""
+        self.controller.errors.clear_kind(SettingsError)
 
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()

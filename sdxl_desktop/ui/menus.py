@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
+from sdxl_desktop.ui.grid.grid_controller import GridController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.menu_actions import MenuEntry
@@ -40,12 +41,13 @@ def build_menus(
     canvas: CanvasFiles,
     canvas_area: CanvasArea,
     queue: QueueController,
+    grids: GridController,
     window_actions: WindowActions,
 ) -> dict[str, Menu]:
     """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
-        "Pic&ture": _picture_menu(controller, queue),
+        "Pic&ture": _picture_menu(controller, queue, grids),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (
@@ -81,11 +83,12 @@ def _file_menu(
     )
 
 
-def _picture_menu(controller: MainController, queue: QueueController) -> Menu:
+def _picture_menu(controller: MainController, queue: QueueController, grids: GridController) -> Menu:
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
         MenuEntry("&Drafts…", controller.open_drafts, ("Ctrl+D",), "drafts"),
+        MenuEntry("&Grid…", grids.open, ("Ctrl+Shift+G",), "grid"),
         MenuEntry("&Cancel", controller.escape, ("Esc",)),
         MenuEntry("Add as ne&xt", controller.add_next, name="queue next"),
         MenuEntry("Pause or contin&ue", queue.toggle_pause, ("Ctrl+Shift+P",), "pause"),

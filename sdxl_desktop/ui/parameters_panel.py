@@ -57,6 +57,7 @@ class ParametersPanel(QWidget):
         self._workspace = Workspace(checkpoint_id_of)
         self._panels = PanelColumn()
         self._generate_bar = GenerateBar()
+        self._is_workspace_current = False
         self._lay_out()
         self._connect()
         self._show()
@@ -73,6 +74,7 @@ class ParametersPanel(QWidget):
     def _connect(self) -> None:
         panels, bar = self._panels, self._generate_bar
         panels.edited.connect(self._handle_panel_change)
+        panels.prompts_edited.connect(self._handle_prompts_change)
         panels.section_toggled.connect(self.changed)
         panels.checkpoint.changed.connect(self._choose_checkpoint)
         panels.checkpoint.library_requested.connect(self.library_requested)
@@ -184,12 +186,20 @@ class ParametersPanel(QWidget):
             self._show()
 
     def _read_panels(self) -> None:
-        self._panels.read(self._workspace)
+        if not self._is_workspace_current:
+            self._panels.read(self._workspace)
 
     def _handle_panel_change(self) -> None:
         """Handle a value changed by the user."""
-        self._read_panels()
-        self._show_and_notify()
+        self._panels.read(self._workspace)
+        self._show(were_read=True)
+        self._notify()
+
+    def _handle_prompts_change(self) -> None:
+        """Handle a key typed into a prompt: no other value depends on it, and no other panel shows it."""
+        self._workspace.set_prompts(self._panels.prompts.value())
+        self._show_generate_bar()
+        self._notify()
 
     def _change(self, change: Callable[[], T]) -> T:
         """Call `change` on the up-to-date workspace and notify of it. Returns and raises what `change` does."""
@@ -200,11 +210,23 @@ class ParametersPanel(QWidget):
 
     def _show_and_notify(self) -> None:
         self._show()
-        self.changed.emit()
+        self._notify()
 
-    def _show(self) -> None:
+    def _notify(self) -> None:
+        """Emit `changed`. Nothing can be typed meanwhile, so the panels need not be read for each receiver."""
+        self._is_workspace_current = True
+        try:
+            self.changed.emit()
+        finally:
+            self._is_workspace_current = False
+
+    def _show(self, *, were_read: bool = False) -> None:
+        """Show the workspace. `were_read`: the panels have just been read, and nothing else has changed."""
+        self._panels.show_workspace(self._workspace, were_read=were_read)
+        self._show_generate_bar()
+
+    def _show_generate_bar(self) -> None:
         workspace = self._workspace
-        self._panels.show_workspace(workspace)
         has_checkpoint = workspace.checkpoint is not None
         self._generate_bar.set_mode(
             edit_mode(workspace.edit_source),

@@ -16,10 +16,10 @@ from pathlib import Path
 from PySide6.QtCore import QDateTime, QLocale, QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QMessageBox
 
-from sdxl_desktop.bridge.background import BackgroundRunner
+from sdxl_desktop.bridge.background import BackgroundRunner, Worker
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Prompts
-from sdxl_desktop.session.document.autosave import Autosave, RecoverableDocument, find_recoverable
+from sdxl_desktop.session.document.autosave import CANNOT_KEEP, Autosave, RecoverableDocument, find_recoverable
 from sdxl_desktop.session.document.project_file import Project
 from sdxl_desktop.session.document.recovery import CloseState
 from sdxl_desktop.ui.project_context import ProjectContext
@@ -63,6 +63,8 @@ class WorkRecovery(QObject):
         )
         self._saved_file = saved_file
         self._autosave = Autosave(folder)
+        self._writer = Worker("autosave", self)  # its own, so that no slow picture file delays it
+        self._reported_failure = ""
         self._offered_entry: RecoverableDocument | None = None
         self._loading_entry: RecoverableDocument | None = None
         self._closed = False
@@ -98,12 +100,9 @@ class WorkRecovery(QObject):
         return self._context.is_empty
 
     def autosave(self) -> None:
-        """Schedule writing the changes, without waiting."""
-        problem = self._autosave.take_error()
-        if problem is not None:
-            self.failed.emit(problem)
+        """Start writing the changes, without waiting."""
         if self._queue_snapshot():
-            self._autosave_timer.start()  # checks the outcome and retries after a failure
+            self._autosave_timer.start()  # retries after a failure
 
     def _queue_snapshot(self) -> bool:
         """Schedule a snapshot if there are changes; return whether there were."""
@@ -112,13 +111,30 @@ class WorkRecovery(QObject):
             return False
         due = self._autosave.is_due(self._revision)
         if due:
-            self._autosave.schedule(self._context.snapshot(self._saved_file()), self._revision)
+            self._autosave.set_pending(self._context.snapshot(self._saved_file()), self._revision)
+            self._writer.submit(
+                self._autosave.write_pending, self._forget_failure, self._report_failure, what=CANNOT_KEEP
+            )
         return due
+
+    def _report_failure(self, problem: SdxlDesktopError) -> None:
+        """Report a failure once, until writing succeeds again."""
+        if str(problem) != self._reported_failure:
+            self._reported_failure = str(problem)
+            self.failed.emit(problem)
+
+    def _forget_failure(self, _: None = None) -> None:
+        if self._autosave.last_error is None:
+            self._reported_failure = ""
 
     def flush(self, seconds: float) -> bool:
         """Write everything, waiting at most `seconds`; return whether it finished. `save_error` returns the outcome."""
         self._queue_snapshot()
-        return self._autosave.flush(seconds)
+        return self._is_idle(seconds)
+
+    def _is_idle(self, seconds: float) -> bool:
+        """Wait at most `seconds` until nothing is being written and nothing waits for it; return whether that is so."""
+        return self._writer.wait(seconds) and not self._autosave.is_pending
 
     @property
     def save_error(self) -> SdxlDesktopError | None:
@@ -140,7 +156,7 @@ class WorkRecovery(QObject):
             self._offered_entry.release_unopened()
         if self._loading_entry is not None:
             self._loading_entry.release_unopened()
-        if self._autosave.flush(0):
+        if self._is_idle(0):
             self._autosave.close(CloseState.SAVED if self._is_saved else CloseState.CLOSED)
         else:
             self._autosave.abandon()
@@ -245,6 +261,7 @@ class WorkRecovery(QObject):
                 return False
         self._autosave.close(CloseState.REPLACED)
         self._autosave = Autosave(self._folder)
+        self._forget_failure()
         return True
 
     # the menu

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
@@ -18,6 +19,8 @@ from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
 from tests.ui.widget_lookup import find_child, find_named, rgb
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 
 def button(window: MainWindow) -> QPushButton:
@@ -158,7 +161,7 @@ def test_generate_while_drawing_starts_nothing_and_says_how_to_queue(make_window
     wait_until_idle(qtbot, window)
 
 
-def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
+def test_a_failure_is_reported_in_full_and_nothing_typed_is_lost(
     make_window: MakeWindow, qtbot: QtBot, app: QApplication
 ) -> None:
     problem = EngineError("It broke.", why="The card is hot.", next_step="Wait a little.")
@@ -183,7 +186,7 @@ def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
     assert len(window.session.results) == 1
 
 
-def test_after_a_failure_the_queue_waits_until_it_is_told_to_go_on(make_window: MakeWindow, qtbot: QtBot) -> None:
+def test_after_a_failure_the_queue_waits_until_it_is_resumed(make_window: MakeWindow, qtbot: QtBot) -> None:
     engine = GatedEngine(error=EngineError("It broke."))
     window = make_window(engine)
     window.controller.generate()

@@ -12,6 +12,7 @@ from typing import Any
 
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 from sdxl_desktop.library.convert.build_folder import ConversionFolder
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs
 from sdxl_desktop.library.convert.conversion_job import (
@@ -61,7 +62,7 @@ def _convert(job: ConversionJob, workspace: ConversionFolder, emit: Emit) -> Non
 def _convert_pickle(found: DetectedModel, workspace: ConversionFolder, emit: Emit) -> DetectedModel:
     from sdxl_desktop.library.convert.unpickling import convert_pickle  # torch
 
-    plain = workspace.folder / "unpickled" / f"{found.path.stem}.safetensors"
+    plain = workspace.folder / "unpickled" / f"{found.path.stem}{SAFETENSORS}"
     if not plain.is_file():
         reporter = ConversionReporter(emit, [])
         reporter.begin(ConversionPhase.UNPICKLING, found.path.stat().st_size)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from sdxl_desktop.bridge.background import BackgroundRunner
@@ -48,7 +48,10 @@ class QueueContext:
 
 
 class QueueController(QObject):
-    """Call `start` when the window is visible, `refresh` after each session change, and `close` at the end."""
+    """`ready`: the queue of earlier windows was taken over. Call `start` when the window is visible, `refresh` after
+    each session change, and `close` at the end."""
+
+    ready = Signal()
 
     def __init__(self, context: QueueContext, folder: Path) -> None:
         super().__init__(context.window)
@@ -83,7 +86,7 @@ class QueueController(QObject):
 
     def start(self) -> None:
         """Take over what earlier windows left in their queues."""
-        self._keeper.take_left(self._offer_left)
+        self._keeper.take_left(self._offer_left, self.ready.emit)
 
     def add_left(self, requests: tuple[GenerationRequest, ...]) -> None:
         """Add requests that a project of an earlier version left undrawn."""

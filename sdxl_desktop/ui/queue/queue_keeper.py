@@ -45,8 +45,8 @@ class QueueKeeper:
             self._failed(problem)
         self._reported = text
 
-    def take_left(self, found: Callable[[LeftQueue], object]) -> None:
-        """Add what earlier windows left to the queue, and call `found` with it if there is something."""
+    def take_left(self, found: Callable[[LeftQueue], object], ready: Callable[[], object]) -> None:
+        """Add what earlier windows left to the queue, call `found` with it if there is something, and then `ready`."""
 
         def take(left: LeftQueue) -> None:
             if self._closed:
@@ -56,6 +56,7 @@ class QueueKeeper:
                 self._background.write(lambda: self._move(left), lambda _: None, self._report)
             if left.items or left.damaged:
                 found(left)
+            ready()
 
         self._background.read(self._store.take_left, take, self._failed)
 

@@ -1,4 +1,4 @@
-"""A sitting: requests wait their turn, events bring the state up to date, nothing made is lost."""
+"""A session: requests wait in a queue, events update the state, and no result is lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sdxl_desktop.session.result_files import PictureStore
 
 @dataclass
 class Recorder:
-    """A runner that only remembers what it was told."""
+    """A runner that only records its calls."""
 
     started: list[GenerationRequest] = field(default_factory=list)
     continued: list[PausedRun | None] = field(default_factory=list)
@@ -341,7 +341,7 @@ def test_cancel_when_idle_does_nothing(session: GenerationSession, runner: Recor
     assert runner.cancels == 0
 
 
-def test_a_failure_is_told_and_the_next_request_works(session: GenerationSession, runner: Recorder) -> None:
+def test_a_failure_is_reported_and_the_next_request_works(session: GenerationSession, runner: Recorder) -> None:
     session.generate(request(0))
     problem = EngineError("It broke.")
     session.handle(RunFailed(problem))
@@ -360,7 +360,7 @@ def test_a_late_word_from_a_run_that_is_over_changes_nothing(session: Generation
     assert session.run is None
 
 
-def test_a_picture_that_cannot_be_written_is_kept_and_told(runner: Recorder, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_kept_and_reported(runner: Recorder, tmp_path: Path) -> None:
     (tmp_path / "pictures").write_text("a file in the way", encoding="utf-8")
     session = GenerationSession(runner, PictureStore(tmp_path / "pictures"))
     session.generate(request())
