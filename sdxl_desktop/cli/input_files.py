@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import EditSource
-from sdxl_desktop.core.errors import AdditionError, RequestError
+from sdxl_desktop.core.errors import AdditionError, PictureError, RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.number_parsing import parse_float
@@ -19,6 +20,7 @@ from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import MAX_SIDE
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_reading import open_picture, read_mask
+from sdxl_desktop.metadata.picture_records import describe_origin, read_any_record
 
 _MIN_AREA_RATIO, _MAX_AREA_RATIO = 0.5, 1.5
 """A picture is generated at its own size if its area is between these fractions of the checkpoint's native area."""
@@ -35,7 +37,15 @@ def read_edit_source(
     return EditSource(
         picture=Raster.from_pixels(picture.pixels, picture.name),
         mask=None if mask is None else Raster.from_pixels(read_mask(mask, size), display_text(mask.name)),
+        origin=_origin(image),
     )
+
+
+def _origin(image: Path) -> str:
+    with suppress(PictureError, OSError):  # the picture is fine: only how it was made cannot be told
+        record = read_any_record(image)
+        return "" if record is None else describe_origin(record)
+    return ""
 
 
 def parse_intent(text: str) -> Intent:

@@ -167,7 +167,8 @@ class EditParameters(Editing):
 
     With a `mask` only its pixels change: every pixel where the mask is 0 is kept exactly. `only_masked` generates only
     the mask's surroundings, this many pixels wide, at the full generated size, and pastes them back. `keep_size` pastes
-    the result back into the picture at its own size; otherwise the result has the generated size.
+    the result back into the picture at its own size; otherwise the result has the generated size. `origin` says how the
+    picture was made, if its file says so: saving the result replaces that file's record.
     """
 
     picture: Raster
@@ -197,6 +198,8 @@ class EditParameters(Editing):
         ),
     )
 
+    origin: str = ""
+
     def __post_init__(self) -> None:
         Editing.__post_init__(self)
         if self.only_masked is not None and self.mask is None:
@@ -222,7 +225,9 @@ class EditParameters(Editing):
 
 @dataclass(frozen=True, slots=True)
 class EditSource:
-    """The content of the canvas: a picture, with or without a mask, or nothing. It determines the kind of run."""
+    """The content of the canvas: a picture, with or without a mask, or nothing. It determines the kind of run.
+    `origin` says how the picture was made, if that is known."""
 
     picture: Raster | None = None
     mask: Raster | None = None
+    origin: str = ""

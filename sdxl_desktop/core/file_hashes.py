@@ -78,14 +78,28 @@ def _hash_chunk(file: Path, offset: int) -> bytes:
     return digest.digest()
 
 
+def sha256_of_file(file: Path, check: CancelCheck = _never_cancel) -> str:
+    """Return the SHA-256 of all bytes of `file`, by which other programs and hubs know a file of weights.
+
+    `check` is as for `hash_file`. Raises OSError.
+    """
+    digest, block = hashlib.sha256(), memoryview(bytearray(_BLOCK))
+    with file.open("rb", buffering=0) as stream:
+        while count := stream.readinto(block):
+            digest.update(block[:count])
+            check()
+    return digest.hexdigest()
+
+
 class FileHashCache:
-    """Hashes by file, persisted in `file`; None: cached in this process only.
+    """Hashes by file, persisted in `file`; None: cached in this process only. `hash_content` computes them.
 
     Thread-safe: threads wait for each other; other processes may also write `file`.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, hash_content: Callable[[Path, CancelCheck], str] = hash_file) -> None:
         self._file = file
+        self._hash_content = hash_content
         self._entries: dict[str, tuple[FileState, str]] = {}
         self._file_state: FileState | None = None
         self._lock = threading.RLock()
@@ -103,7 +117,7 @@ class FileHashCache:
         """
         now = file_state(file)
         if now[0] < _MIN_CACHED_BYTES:
-            return hash_file(file)
+            return self._hash_content(file, _never_cancel)
         with self._lock:
             known = self._load_entries()
             state, found = known.get(_entry_name(file), (None, ""))
@@ -119,7 +133,7 @@ class FileHashCache:
     def _hash_and_store(self, file: Path, check: CancelCheck) -> str:
         while True:
             began, before = time.time_ns(), file_state(file)
-            found = hash_file(file, check)
+            found = self._hash_content(file, check)
             if file_state(file) == before:
                 break  # else it changed meanwhile
         if max(before[1:3]) < began - _MIN_AGE_NANOSECONDS:

@@ -86,6 +86,36 @@ class AppPaths:
         return self.data / "checkpoints"
 
     @property
+    def history(self) -> Path:
+        """The database that indexes the finished pictures."""
+        return self.data / "history" / "history.sqlite3"
+
+    @property
+    def thumbnails(self) -> Path:
+        """The thumbnails of the gallery."""
+        return self.cache / "thumbnails"
+
+    @property
+    def loras(self) -> Path:
+        """The application's own folder for LoRAs."""
+        return self.data / "loras"
+
+    @property
+    def embeddings(self) -> Path:
+        """The application's own folder for embeddings."""
+        return self.data / "embeddings"
+
+    @property
+    def wildcards(self) -> Path:
+        """The user's own wildcard files."""
+        return self.data / "wildcards"
+
+    @property
+    def presets(self) -> Path:
+        """The file of the user's presets of settings."""
+        return self.data / "presets.json"
+
+    @property
     def log(self) -> Path:
         """The application's log file."""
         return self.logs / LOG_FILE

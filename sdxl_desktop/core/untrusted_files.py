@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,11 +76,22 @@ def read_json(file: Path, limit: int = MAX_BYTES) -> Any:
     NaN are not. Integers of more than 20 digits become floats."""
     content = read_limited(file, limit)
     try:
+        return parse_json(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        raise UntrustedFileError(_reason(problem)) from problem
+
+
+def parse_json(text: str, *, nan_is_null: bool = False) -> Any:
+    """Return the value of the JSON `text`, whose length the caller has limited; raises UntrustedFileError, also if it
+    is nested too deeply. Numbers are as in `read_json`; `nan_is_null`: NaN, Infinity and numbers that are too large
+    become None."""
+    bounded = _or_none if nan_is_null else _identity
+    try:
         value = json.loads(
-            content.decode("utf-8-sig"),
-            parse_float=_parse_finite,
-            parse_int=_parse_bounded_int,
-            parse_constant=_parse_constant,
+            text,
+            parse_float=bounded(_parse_finite),
+            parse_int=bounded(_parse_bounded_int),
+            parse_constant=bounded(_parse_constant),
         )
     except (ValueError, RecursionError) as problem:
         raise UntrustedFileError(_reason(problem)) from problem
@@ -108,6 +120,23 @@ def copy_limited(file: Path, target: Path, limit: int = MAX_BYTES) -> None:
     """Copy the content of `file`, not its file type; raises UntrustedFileError, and OSError if `target` cannot be
     written."""
     target.write_bytes(read_limited(file, limit))
+
+
+_NumberParser = Callable[[str], Any]
+
+
+def _identity(parse: _NumberParser) -> _NumberParser:
+    return parse
+
+
+def _or_none(parse: _NumberParser) -> _NumberParser:
+    def parse_or_none(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            return None
+
+    return parse_or_none
 
 
 def _parse_finite(text: str) -> float:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.additions import file_name_only
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, WEIGHTS
 from sdxl_desktop.formats.format_errors import DamagedFileError
 from sdxl_desktop.formats.json_files import read_json_or_empty
-from sdxl_desktop.library.convert.build_folder import RECORD_FILE, hash_file
+from sdxl_desktop.library.convert.build_folder import RECORD_FILE, SOURCE_FILE, SOURCE_SHA256, hash_file
 from sdxl_desktop.library.scan import read_checkpoint
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _GRAPH_LIMIT = 256 * 2**20
 _CONSTANT_OFFSET_AND_SIZE = re.compile(rb'offset="(\d+)"[^>]*?\bsize="(\d+)"|\bsize="(\d+)"[^>]*?offset="(\d+)"')
 
@@ -25,6 +27,25 @@ def read_import_record(folder: Path) -> dict[str, Any]:
         return read_json_or_empty(folder / RECORD_FILE)
     except DamagedFileError:
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The one file that a checkpoint was imported from: its name without suffix, and its SHA-256, 64 digits; "" if
+    unknown."""
+
+    name: str = ""
+    sha256: str = ""
+
+
+def read_source_file(folder: Path) -> SourceFile:
+    """Return what is known of the file that the checkpoint in `folder` was imported from; never raises."""
+    record = read_import_record(folder)
+    name, digest = record.get(SOURCE_FILE), record.get(SOURCE_SHA256)
+    return SourceFile(
+        file_name_only(Path(name[:255])).stem if isinstance(name, str) else "",
+        digest if isinstance(digest, str) and _SHA256.fullmatch(digest) else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 from PIL import Image, PngImagePlugin
@@ -16,16 +16,26 @@ from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.exclusive_write import FileNameTakenError, write_exclusively
 from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.range_check import check_range
-from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.untrusted_text import display_text, replace_unencodable
-from sdxl_desktop.imaging.picture_formats import WRITTEN, WRITTEN_ENDINGS, PictureFormat, listed, written_format
+from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS, PictureFormat, listed, written_format
+from sdxl_desktop.metadata.digital_source import digital_source_packet
+from sdxl_desktop.metadata.parameters_writer import parameters_text
+from sdxl_desktop.metadata.picture_texts import (
+    EXIF_IFD,
+    MAKER_NOTE,
+    USER_COMMENT,
+    XMP_KEY,
+    PictureTexts,
+    read_picture_texts,
+)
+from sdxl_desktop.metadata.weight_files import UNKNOWN_FILES, WeightFiles
 
 METADATA_KEY = "sdxl-desktop"
-_EXIF_USER_COMMENT = 0x9286
+PARAMETERS_KEY = "parameters"
+"""PNG's key of the text that other programs read."""
+_MAKER_NOTE_PREFIX = f"{METADATA_KEY}\0".encode()
 _MAX_JPEG_EXIF = 65_533  # bytes in one JPEG segment
-_READABLE_FORMATS = (*(each.name for each in WRITTEN), "MPO")
-"""The formats that `write_picture` writes; a phone's JPEG is an MPO."""
 _RECORD_PREFIX = '{"version"'
 _MAX_TEXT = 2**20
 """Maximum characters of a record; the longest prompts are far below."""
@@ -45,13 +55,31 @@ class PictureRecord(msgspec.Struct, frozen=True, kw_only=True):
         check_range("The seed", self.seed, 0, MAX_SEED)
 
 
-def write_picture(path: Path, picture: Picture, request: GenerationRequest, *, new: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What is written beside the pixels: our record as JSON, the text for other programs, the XMP packet or b""."""
+
+    record: str
+    parameters: str
+    xmp: bytes
+
+
+def write_picture(
+    path: Path, picture: Picture, request: GenerationRequest, *, new: bool = False, files: WeightFiles = UNKNOWN_FILES
+) -> None:
     """Write `picture` to `path` by its suffix, one of `WRITTEN_ENDINGS`, with its record; raises OutputError.
 
-    The write is atomic: to a temporary file in the same folder, then renamed. A `new` file never replaces another:
-    FileNameTakenError is raised instead.
+    Other programs read the text `parameters` beside it, which names the weights by `files`. The write is atomic: to a
+    temporary file in the same folder, then renamed. A `new` file never replaces another: FileNameTakenError is raised
+    instead.
     """
-    _write(path, picture, encode_record(create_record(picture, request)), new=new)
+    declared = request.output.declare_source
+    texts = _Texts(
+        encode_record(create_record(picture, request)),
+        replace_unencodable(parameters_text(request, picture.seed, files)).replace("\0", "\ufffd"),
+        digital_source_packet(is_edit=request.edit is not None) if declared else b"",
+    )
+    _write(path, picture, texts, new=new)
 
 
 def create_record(picture: Picture, request: GenerationRequest) -> PictureRecord:
@@ -67,7 +95,7 @@ def write_picture_without_metadata(path: Path, picture: Picture, *, new: bool = 
     _write(path, picture, None, new=new)
 
 
-def _write(path: Path, picture: Picture, record: str | None, *, new: bool = False) -> None:
+def _write(path: Path, picture: Picture, texts: _Texts | None, *, new: bool = False) -> None:
     kind = written_format(path)
     if kind is None:
         raise OutputError(
@@ -75,7 +103,7 @@ def _write(path: Path, picture: Picture, record: str | None, *, new: bool = Fals
         )
 
     def write_image(temporary: Path) -> None:
-        _save(Image.fromarray(picture.pixels, "RGB"), temporary, kind, record)
+        _save(Image.fromarray(picture.pixels, "RGB"), temporary, kind, texts)
 
     try:
         if new:
@@ -93,17 +121,34 @@ def _write(path: Path, picture: Picture, record: str | None, *, new: bool = Fals
         ) from problem
 
 
-def _save(image: Image.Image, path: Path, kind: PictureFormat, record: str | None) -> None:
+def _save(image: Image.Image, path: Path, kind: PictureFormat, texts: _Texts | None) -> None:
     options: dict[str, Any] = dict(kind.options)
-    if record is not None and kind.name == "PNG":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt(METADATA_KEY, record)
-    elif record is not None:
-        exif = Image.Exif()
-        exif.get_ifd(0x8769)[_EXIF_USER_COMMENT] = b"UNICODE\0" + record.encode("utf-16-be")
-        if kind.name != "JPEG" or len(exif.tobytes()) <= _MAX_JPEG_EXIF:  # the picture matters more than its record
-            options["exif"] = exif
+    if texts is not None and kind.name == "PNG":
+        options["pnginfo"] = info = PngImagePlugin.PngInfo()
+        info.add_itxt(METADATA_KEY, texts.record)
+        info.add_text(PARAMETERS_KEY, texts.parameters)  # iTXt if it is not Latin-1
+        if texts.xmp:
+            info.add_itxt(XMP_KEY, texts.xmp.decode())
+    elif texts is not None:
+        exif = _exif(texts, _MAX_JPEG_EXIF if kind.name == "JPEG" else None)
+        options |= {"exif": exif} if exif is not None else {}
+        options |= {"xmp": texts.xmp} if texts.xmp else {}
     image.save(path, kind.name, **options)
+
+
+def _exif(texts: _Texts, limit: int | None) -> Image.Exif | None:
+    """Return both texts as EXIF, without that for other programs if both are larger than `limit` bytes; None if the
+    record alone is: the picture matters more."""
+    note = _MAKER_NOTE_PREFIX + texts.record.encode()
+    for parameters in (texts.parameters, None):
+        exif = Image.Exif()
+        inner = exif.get_ifd(EXIF_IFD)
+        inner[MAKER_NOTE] = note
+        if parameters is not None:
+            inner[USER_COMMENT] = b"UNICODE\0" + parameters.encode("utf-16-be")
+        if limit is None or len(exif.tobytes()) <= limit:
+            return exif
+    return None
 
 
 def read_record(path: Path) -> PictureRecord | None:
@@ -112,30 +157,33 @@ def read_record(path: Path) -> PictureRecord | None:
     Raises PictureError for an unusable record: damaged, too long, or with values out of range; OSError if the file
     cannot be read. The pixels are not decoded.
     """
-    with open_regular(path) as file:
-        text = _read_record_text(file)
+    return record_in(path, read_picture_texts(path))
+
+
+def record_in(path: Path, found: PictureTexts) -> PictureRecord | None:
+    """Return the record in the texts `found` of the picture at `path`; raises PictureError as `read_record`."""
+    text = _record_text(found)
     if not text:
         return None
     if len(text) > _MAX_TEXT:
-        raise _record_error(path, f"Its record has more than {_MAX_TEXT} characters.")
+        raise unusable_record_error(path, f"Its record has more than {_MAX_TEXT} characters.")
     try:
         return decode_record(text)
     except Exception as problem:
-        raise _record_error(path, describe_error(problem)) from problem
+        raise unusable_record_error(path, describe_error(problem)) from problem
 
 
-def _read_record_text(file: BinaryIO) -> str:
-    """Return the text of the record; empty if there is none, or none can be found."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(file, formats=[kind for kind in _READABLE_FORMATS if kind in Image.OPEN]) as image:
-                return str((image.info.get(METADATA_KEY) if image.format == "PNG" else _from_exif(image)) or "")
-        except Exception:  # any Pillow error: opening the picture reports it
-            return ""
+def _record_text(found: PictureTexts) -> str:
+    """Return the JSON of our record, "" if there is none. Earlier versions wrote it as the EXIF user comment."""
+    if METADATA_KEY in found.texts:
+        return found.texts[METADATA_KEY]
+    if found.maker_note.startswith(_MAKER_NOTE_PREFIX):
+        return found.maker_note.removeprefix(_MAKER_NOTE_PREFIX).decode("utf-8", "replace")
+    return found.user_comment if found.user_comment.startswith(_RECORD_PREFIX) else ""
 
 
-def _record_error(path: Path, why: str) -> PictureError:
+def unusable_record_error(path: Path, why: str) -> PictureError:
+    """Return the error for a picture whose record cannot be used; `why` is a sentence."""
     return PictureError(
         f"How {display_text(path.name)} was made cannot be taken over.",
         why=display_text(why, 300),
@@ -163,14 +211,6 @@ def _replace_unencodable_in(value: Any) -> Any:
         case list() | tuple():
             return [_replace_unencodable_in(one) for one in value]
     return value
-
-
-def _from_exif(image: Image.Image) -> str | None:
-    comment = image.getexif().get_ifd(0x8769).get(_EXIF_USER_COMMENT)
-    if isinstance(comment, bytes) and comment.startswith(b"UNICODE\0"):
-        text = comment[8:].decode("utf-16-be", errors="replace")
-        return text if text.startswith(_RECORD_PREFIX) else None  # cameras and users write comments there too
-    return None
 
 
 def _encode(value: object) -> object:

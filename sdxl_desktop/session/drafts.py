@@ -15,8 +15,9 @@ from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import EngineEvent, Picture, PictureFinished, RunFinished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
+from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.queue.queue_item import QueueItem
 from sdxl_desktop.session.result_files import Result, save_as, suggested_name
@@ -25,8 +26,6 @@ DRAFT_COUNTS = (4, 9)
 """Numbers of drafts that fill a grid."""
 FINISHING_STRENGTH = 0.6
 """The img2img strength of finishing: enough to regenerate every detail on the draft's composition."""
-DRAFTS_FOLDER = "drafts"
-"""Subfolder of the pictures folder for finished drafts, so that the pictures made from them can be repeated."""
 MAX_DRAFTS = 36
 _MIN_STEPS = 8
 _STEP_FRACTION = 0.4
@@ -60,11 +59,12 @@ def draft_request(
     full_request: GenerationRequest, full_checkpoint: Checkpoint, draft_checkpoint: Checkpoint, count: int
 ) -> GenerationRequest:
     """Return a request for `count` quick pictures of `full_request` with `draft_checkpoint` (perhaps `full_checkpoint`
-    itself).
+    itself). Where the prompts of its pictures differ, all drafts have those of the first.
 
     Seeds count up from that of `full_request`; the draft checkpoint's tiny VAE decodes if it has one. Raises
     RequestError for requests that cannot be drafted.
     """
+    full_request = full_request.of_picture(0)
     if full_request.edit is not None or full_request.start is not None:
         raise RequestError(
             "Drafts are drawn from words alone.",
@@ -92,7 +92,7 @@ def draft_request(
         else _few_step_sampling(full_request, full_checkpoint, draft_checkpoint, count),
         refine=None,
         additions=additions,
-        output=OutputOptions(watermark=full_request.output.watermark),
+        output=replace(full_request.output, keep_latents="none"),
     )
 
 
@@ -152,7 +152,7 @@ def finishing_request(draft: Draft, strength: float = FINISHING_STRENGTH) -> Gen
     A draft of another size is fitted to it. `strength` in (0, 1] is the fraction of the denoising performed. The
     request names the draft's file, with which it can be repeated.
     """
-    full_request = draft.full_request
+    full_request = draft.full_request.of_picture(0)
     return replace(
         full_request,
         sampling=replace(full_request.sampling, seed=draft.picture.seed, count=1, variation_strength=0.0),

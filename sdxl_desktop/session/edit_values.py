@@ -78,13 +78,18 @@ def build_edit_parameters(value: EditPanelState, edit_source: EditSource, drawn:
     value = apply_current_intent(value, edit_source, drawn)
     if edit_source.mask is None:
         return EditParameters(
-            picture=edit_source.picture, strength=value.strength, fit=value.fit, keep_size=value.keep_size
+            picture=edit_source.picture,
+            strength=value.strength,
+            fit=value.fit,
+            keep_size=value.keep_size,
+            origin=edit_source.origin,
         )
     return EditParameters(
         picture=edit_source.picture,
         mask=edit_source.mask,
         only_masked=_margin(value),
         keep_size=value.fill_keep_size,
+        origin=edit_source.origin,
         **{name: getattr(value, _MASKED_FIELD_NAMES.get(name, name)) for name in scalars(Editing)},
     )
 

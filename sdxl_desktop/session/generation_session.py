@@ -4,7 +4,7 @@ methods and redraw from its state."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -32,6 +32,7 @@ from sdxl_desktop.core.run_log import format_error, format_request, prompts_extr
 from sdxl_desktop.session.blend_history import BlendHistory
 from sdxl_desktop.session.compositing import BlendSettings, same_drawing
 from sdxl_desktop.session.current_run import CurrentRun, PauseKind
+from sdxl_desktop.session.history_recording import ResultRecorder
 from sdxl_desktop.session.queue.arrangement import RunSetup
 from sdxl_desktop.session.queue.generation_queue import GenerationQueue
 from sdxl_desktop.session.queue.queue_item import QueueItem
@@ -81,6 +82,7 @@ class GenerationSession:
     store: PictureStore
     changed: Callable[[], None] = lambda: None
     run_in_background: RunInBackground | None = None
+    recorder: ResultRecorder | None = None
     run: CurrentRun | None = None
     error: SdxlDesktopError | None = None
     message: str = ""
@@ -192,11 +194,15 @@ class GenerationSession:
                 self.run = replace(self.run, preview=event.pixels)
             case PictureFinished():
                 self._count_finished(event.picture)
-                self._add_result(Result(picture=event.picture, request=self.run.request))
+                self._add_result(
+                    Result(picture=event.picture, request=self.run.request.of_picture(event.picture.index))
+                )
             case RunFinished():
                 devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)
                 self.finished = event
+                if self.recorder is not None:
+                    self.recorder.run_finished(self.run.request, event)
                 self._finish_run("")
             case RunPaused(paused) if not self.run.cancelling:
                 self._keep_paused(paused)
@@ -266,6 +272,8 @@ class GenerationSession:
             return
         elif outcome.problem is not None:  # the result stays in the window, unsaved
             self.error = outcome.problem
+        if outcome.problem is None:
+            self._record(outcome)
         for row, result in enumerate(self.results):
             if same_drawing(result, outcome):
                 self.results[row] = replace(result, saved_to=outcome.saved_to, problem=outcome.problem)
@@ -275,6 +283,10 @@ class GenerationSession:
             if same_drawing(left.result, outcome):
                 kept = replace(left.result, saved_to=outcome.saved_to, problem=outcome.problem)
                 self.discarded[place] = replace(left, result=kept)
+
+    def _record(self, result: Result) -> None:
+        if self.recorder is not None and result.saved_to is not None:
+            self.recorder.result_saved(result)
 
     @property
     def unsaved_results(self) -> tuple[Result, ...]:
@@ -301,6 +313,42 @@ class GenerationSession:
     def save_as(self, index: int, path: Path) -> Result:
         """Write result `index` to `path`; raises OutputError and keeps the picture."""
         return self._replace_saved(index, save_as(self.results[index], path))
+
+    # results of earlier sessions
+
+    def add_earlier(self, earlier: Sequence[Result]) -> None:
+        """Put results of earlier sessions, oldest first, before all others, without those whose file is in the list."""
+        known = {result.saved_to for result in self.results}
+        new = [result for result in earlier if result.saved_to not in known]
+        if new:
+            self.results[:0] = new
+            self.changed()
+
+    def show_earlier(self, result: Result) -> int:
+        """Return the row of the result with the same file; if there is none, add `result` as the last one."""
+        for row, own in enumerate(self.results):
+            if own.saved_to == result.saved_to and own.saved_to is not None:
+                return row
+        self.results.append(result)
+        self._drop_old_results()
+        self.changed()
+        return len(self.results) - 1
+
+    def remove_files(self, files: Collection[Path]) -> tuple[DiscardedResult, ...]:
+        """Remove the results that are saved in `files`, which were deleted; `put_back` undoes it."""
+        removed = tuple(DiscardedResult(row, one) for row, one in enumerate(self.results) if one.saved_to in files)
+        if removed:
+            gone = {id(each.result) for each in removed}
+            self.results = [result for result in self.results if id(result) not in gone]
+            self.changed()
+        return removed
+
+    def put_back(self, removed: Sequence[DiscardedResult]) -> None:
+        """Return removed results to their rows."""
+        for each in removed:
+            self.results.insert(min(each.row, len(self.results)), each.result)
+        if removed:
+            self.changed()
 
     # candidates
 
@@ -337,7 +385,10 @@ class GenerationSession:
             self._save_result(lambda: _save_to(result, path))
 
     def _replace_saved(self, index: int, result: Result) -> Result:
+        is_first_file = self.results[index].saved_to is None
         self.results[index] = result
+        if is_first_file:  # a further copy that a person saves somewhere is not a further picture
+            self._record(result)
         if result.saved_to is not None:
             self.file_written(result.saved_to, result.picture.pixels)
         self.changed()

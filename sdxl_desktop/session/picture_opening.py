@@ -9,7 +9,7 @@ from pathlib import Path
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_reading import OpenedPicture, open_picture
-from sdxl_desktop.metadata.picture_files import PictureRecord, read_record
+from sdxl_desktop.metadata.picture_records import AnyRecord, read_any_record
 
 _MAX_NAMED = 3
 
@@ -21,7 +21,7 @@ class OpenedFile:
 
     file: Path
     picture: OpenedPicture
-    record: PictureRecord | PictureError | None
+    record: AnyRecord | PictureError | None
     unread_files: tuple[Path, ...] = ()
     unreadable_files: tuple[Path, ...] = ()
 
@@ -65,9 +65,9 @@ def open_first_readable(files: Sequence[Path], backdrop: str) -> OpenedFile:
     raise problems[0]
 
 
-def _record(file: Path) -> PictureRecord | PictureError | None:
+def _record(file: Path) -> AnyRecord | PictureError | None:
     try:
-        return read_record(file)
+        return read_any_record(file)
     except PictureError as problem:  # the picture is fine; the error in its record is reported
         return problem
     except OSError:

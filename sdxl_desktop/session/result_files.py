@@ -22,6 +22,7 @@ from sdxl_desktop.core.settings import SavedPictureFormat
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_formats import WRITTEN, WRITTEN_ENDINGS, listed
 from sdxl_desktop.metadata.picture_files import write_picture, write_picture_without_metadata
+from sdxl_desktop.session.weight_hashes import weight_files
 
 _SUFFIXES = {each.name.lower(): each.written[0] for each in WRITTEN}
 """The suffix of each format the user can prefer."""
@@ -30,12 +31,14 @@ _SUFFIXES = {each.name.lower(): each.written[0] for each in WRITTEN}
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A finished picture, the request that made it, and its file, if any. `problem` says why it could not be written:
-    then it is in memory only, or newer than its file."""
+    then it is in memory only, or newer than its file. One that `is_earlier` was read from its file, which an earlier
+    session wrote: it is no part of the present work, so projects and kept work leave it out."""
 
     picture: Picture
     request: GenerationRequest
     saved_to: Path | None = None
     problem: SdxlDesktopError | None = None
+    is_earlier: bool = False
 
     def image(self) -> Image.Image:
         """The picture, RGB, 8 bits [H, W, 3]."""
@@ -96,7 +99,7 @@ class PictureStore:
 def _fallback_writers(result: Result) -> tuple[tuple[Callable[[Path], None], str], ...]:
     """The remaining ways to write a picture, with their names: with metadata, else the pixels alone."""
     plain = f"picture-{result.picture.seed}"
-    whole = partial(write_picture, picture=result.picture, request=result.request, new=True)
+    whole = partial(_write_with_metadata, result, new=True)
     return (
         (whole, suggested_name(result)),
         (whole, plain),
@@ -104,15 +107,20 @@ def _fallback_writers(result: Result) -> tuple[tuple[Callable[[Path], None], str
     )
 
 
+def _write_with_metadata(result: Result, path: Path, *, new: bool = False) -> None:
+    files = weight_files(result.request)
+    write_picture(path, picture=result.picture, request=result.request, new=new, files=files)
+
+
 def save_as(result: Result, path: Path) -> Result:
     """Write the picture to `path`, replacing an existing file; the suffix determines the format. Raises OutputError."""
-    write_picture(path, result.picture, result.request)
+    _write_with_metadata(result, path)
     return replace(result, saved_to=path, problem=None)
 
 
 def save_under_free_name(result: Result, names: Iterable[Path]) -> Result:
     """Write the picture to the first unused of `names`, which must be endless. Raises OutputError."""
-    write = partial(write_picture, picture=result.picture, request=result.request, new=True)
+    write = partial(_write_with_metadata, result, new=True)
     return replace(result, saved_to=_write_to_first_free(names, write), problem=None)
 
 

@@ -39,6 +39,7 @@ def enable_actions(
         "clear queue": any(item.state is not ItemState.RUNNING for item in session.queue.items),
         "pause": session.run is None or (session.run.pausing is None and not session.run.cancelling),
         "use picture settings": import_controller.record is not None,
+        "choose settings": import_controller.record is not None or has_result,
         "transparency": import_controller.has_transparency,
         "recover": can_restore,
         "undo": can_undo,

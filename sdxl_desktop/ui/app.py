@@ -19,6 +19,7 @@ from qasync import QEventLoop
 
 from sdxl_desktop.bridge.background import AsyncioBackgroundRunner, BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.bridge.library_thread import DefaultLibraryService, LibraryService, LibraryThread
 from sdxl_desktop.bridge.single_instance import FileOpenEvents, OpenRequest, SingleInstance
 from sdxl_desktop.core.paths import AppPaths, resources_folder
@@ -112,6 +113,7 @@ def build_window(
         engine_thread=EngineThread(engine),
         background=background,
         theme=theme,
+        history=HistoryThread(paths.history),
         library_thread=LibraryThread(library_service or DefaultLibraryService(lambda: ProcessEngine(paths))),
         engine_memory=memory,
     )
@@ -119,6 +121,7 @@ def build_window(
         window = MainWindow(around, settings)
     except BaseException:
         around.library_thread.close()
+        around.history.close()
         around.engine_thread.close()  # Qt aborts if a running thread is destroyed
         raise
     # after building: Qt restyles a widget each time it is reparented

@@ -51,6 +51,7 @@ class CanvasBar(QWidget):
     edit_result_requested = Signal()
     show_document_requested = Signal()
     remove_requested = Signal()
+    settings_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +63,7 @@ class CanvasBar(QWidget):
         self._zoom_buttons = self._create_zoom_buttons()
         self._output_buttons = self._create_output_buttons()
         self._compare_button = self._create_compare_button()
+        self._settings_button = self._create_settings_button()
         self._edit_button, self._document_button, self._remove_button = self._create_document_buttons()
         self._lay_out()
         self.set_follow_run_offered(False)
@@ -106,6 +108,12 @@ class CanvasBar(QWidget):
         compare.clicked.connect(self.split_requested)
         return compare
 
+    def _create_settings_button(self) -> QToolButton:
+        button = IconButton("use-settings", "Settings of this picture", "How this picture was made, and use of it")
+        button.setVisible(False)
+        button.clicked.connect(self.settings_requested)
+        return button
+
     def _create_document_buttons(self) -> tuple[QPushButton, QPushButton, QPushButton]:
         edit = with_role(QPushButton("Edit this picture"), "link")
         edit.setToolTip("Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)")
@@ -120,6 +128,7 @@ class CanvasBar(QWidget):
 
     def _lay_out(self) -> None:
         bar = row(spacing=2, margins=(16, 4, 8, 4))
+        bar.addWidget(self._settings_button)
         bar.addWidget(self._description_label, 1)
         bar.addWidget(self._follow_run_button)
         for link in (self._document_button, self._edit_button, self._remove_button):
@@ -176,6 +185,10 @@ class CanvasBar(QWidget):
         super().resizeEvent(event)
         for button, words in ((self._document_button, _BACK_TEXT), (self._remove_button, _REMOVE_TEXT)):
             button.setText(words if self.width() >= _FULL_TEXT_WIDTH else words.split()[0])
+
+    def set_settings_offered(self, offered: bool) -> None:
+        """Show the button for the settings of the picture that is shown."""
+        self._settings_button.setVisible(offered)
 
     def set_follow_run_offered(self, offered: bool) -> None:
         """Show the button that returns to the picture in progress."""

@@ -34,11 +34,30 @@ PAINTING_SHORTCUTS = (
     ("Shift+drag", "Set the brush's size"),
     ("Alt+drag", "Erase"),
 )
+GALLERY_SHORTCUTS = (
+    ("0 to 5", "Rate"),
+    ("* or .", "Star"),
+    ("Any letter, Ctrl+F", "Search"),
+    ("Enter", "Show on the canvas"),
+    ("Delete", "Move to the trash"),
+    ("Ctrl+Z", "Bring back what was deleted last"),
+    ("Ctrl+U", "Use its settings"),
+    ("Ctrl+T", "Tags"),
+    ("Ctrl+K", "Compare two to four"),
+    ("F5", "Slide show"),
+    ("Ctrl+I", "Show or hide the details"),
+    ("Ctrl++, Ctrl+-", "Larger, smaller thumbnails"),
+    ("Esc", "Back"),
+)
 PROMPT_SHORTCUTS = (
     ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
+    ("Ctrl+Space", "Suggest words; Up and Down choose, Tab or Enter takes, Esc closes"),
+    ("Alt+Up, Alt+Down", "The prompts you drew with, earlier and later"),
     ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
     ("BREAK", "Begin a new chunk of 77 tokens"),
-    ("\\(  \\)", "Just brackets"),
+    ("{red|blue}  {2$$a|b|c}", "One of these words, two of them"),
+    ("__name__", "A line of the wildcard file of that name"),
+    ("\\(  \\)  \\{  \\}", "Just brackets and braces"),
 )
 
 _SCROLL_MARGINS = QSize(80, 120)
@@ -62,6 +81,7 @@ def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> FittedDia
     input_lists = [
         _shortcut_list("Mouse", list(MOUSE_SHORTCUTS)),
         _shortcut_list("In a prompt", list(PROMPT_SHORTCUTS)),
+        _shortcut_list("In the gallery", list(GALLERY_SHORTCUTS)),
     ]
     inside = QWidget()
     inside.setLayout(row(_stack_vertically(keys), _stack_vertically(input_lists), spacing=48))

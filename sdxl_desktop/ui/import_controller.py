@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,10 +15,12 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.backdrop import WHITE
+from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.imaging.picture_formats import MASK_ENDINGS, mask_filter
 from sdxl_desktop.imaging.picture_reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
-from sdxl_desktop.metadata.picture_files import PictureRecord, create_record
+from sdxl_desktop.metadata.picture_files import create_record
+from sdxl_desktop.metadata.picture_records import AnyRecord, describe_origin
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import DocumentChange
 from sdxl_desktop.session.document.mask_files import write_mask, write_mask_as_alpha
@@ -50,7 +53,7 @@ class ImportController(QObject):
     file_opened = Signal(object)
     """Path"""
     metadata_found = Signal(object)
-    """PictureRecord"""
+    """AnyRecord"""
     transparency_blended = Signal(str)
     """Message about transparency blended over a backdrop that can be changed."""
     question_asked = Signal(str, str, str, object)
@@ -66,7 +69,7 @@ class ImportController(QObject):
         self.backdrop: Callable[[], str] = lambda: WHITE
         """The preferred backdrop of transparent pictures."""
         self._current_request: object = None
-        self._record: PictureRecord | None = None
+        self._record: AnyRecord | None = None
         self.confirm_replace: Callable[[Callable[[], object]], object] = lambda go_on: go_on()
         """Calls the continuation that replaces the picture in one step, possibly after a question."""
         self._size = document.size
@@ -151,9 +154,14 @@ class ImportController(QObject):
             self.apply_result(result)
 
     @property
-    def record(self) -> PictureRecord | None:
+    def record(self) -> AnyRecord | None:
         """How the picture on the canvas was generated, if its file or run says so."""
         return self._record if self._document.has_picture else None
+
+    def edit_source(self) -> EditSource:
+        """Return the picture and mask on the canvas, with what is known of how the picture was made."""
+        origin = "" if self.record is None else describe_origin(self.record)
+        return replace(self._document.edit_source(), origin=origin)
 
     def apply_result(self, result: Result) -> None:
         def take() -> None:

@@ -22,7 +22,7 @@ from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind, detect_addition_kind, read_few_step_lora
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.metadata.latent_files import read_latents
-from sdxl_desktop.metadata.picture_files import PictureRecord
+from sdxl_desktop.session.addition_library import UnknownLoraError
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.queue.generation_queue import Hold
 from sdxl_desktop.session.result_files import Result
@@ -36,6 +36,7 @@ from sdxl_desktop.ui.drafts.draft_actions import DraftActions
 from sdxl_desktop.ui.error_messages import ErrorMessages
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.latent_actions import LatentActions
+from sdxl_desktop.ui.metadata.picture_settings import PictureSettings
 from sdxl_desktop.ui.notify import Notify
 from sdxl_desktop.ui.outgoing_pictures import OutgoingPictures
 from sdxl_desktop.ui.panels.generate_bar import RunStatus
@@ -52,6 +53,8 @@ class MainController(QObject):
     """The window's actions. `preferences` returns where and how the next run happens."""
 
     refreshed = Signal()
+    weight_files_added = Signal(object)
+    """tuple[Path, ...]"""
 
     def __init__(
         self,
@@ -92,7 +95,18 @@ class MainController(QObject):
             canvas_area, self.build_request, parameters_panel.find_checkpoint_folder, self._start_run, self.show_error
         )
         self.drafts = DraftActions(session, parameters_panel, self.build_request, self.show_error, canvas_area)
-        self.menu = ResultMenu(canvas_area, importer, self.results, self.candidates, self.latents)
+        self.picture_settings = PictureSettings(
+            parameters_panel,
+            canvas_area,
+            importer,
+            checkpoints.when_listed,
+            lambda: preferences().execution,
+            self.notify,
+            self.show_error,
+        )
+        self.menu = ResultMenu(
+            canvas_area, importer, self.results, self.candidates, self.latents, self.picture_settings.choose_for_shown
+        )
         self._connect()
         self.errors.changed.connect(self.refresh)
         session.changed = self.refresh
@@ -120,7 +134,6 @@ class MainController(QObject):
             lambda text, answer, tip, act: self.notify(text, action=answer, callback=act, tooltip=tip, persistent=True)
         )
         self._importer.expanded.connect(self._handle_expanded)
-        self._importer.metadata_found.connect(self._offer_recorded_settings)
         canvas_area.banner.dismiss_requested.connect(self.dismiss)
         canvas_area.banner.action_triggered.connect(self._session.continue_queue)
         canvas_area.toast.action_failed.connect(self.show_error)
@@ -159,6 +172,26 @@ class MainController(QObject):
         if request is not None:
             self._start_run(request, take)
 
+    def _queue_without_unknown_loras(self) -> None:
+        with self._parameters_panel.leaving_out_unknown_loras():
+            self._generate_now()
+
+    def queue_combinations(self) -> None:
+        """Queue a run for each combination of the prompt's variants and wildcards."""
+        self._checkpoints.when_listed(self._queue_combinations)
+
+    def _queue_combinations(self) -> None:
+        made = self._request_or_error(
+            lambda run, edit_source, output: self._parameters_panel.build_combinations(run, edit_source, output=output),
+            self._can_request,
+        )
+        if made is None:
+            return
+        self.errors.forget()
+        self._canvas_area.toast.dismiss()
+        self._canvas_area.follow_run()
+        self._session.enqueue_all([self.planner.with_frame_size(request) for request in made])
+
     def open_drafts(self) -> None:
         """Show the drafts of the panel's request."""
         self._checkpoints.when_listed(self.drafts.open)
@@ -192,6 +225,11 @@ class MainController(QObject):
         preferences = self._preferences()
         try:
             asked = build(preferences.execution, self._edit_source(), preferences.output)
+        except UnknownLoraError as problem:
+            self.notify(
+                str(problem), action="Draw without it", callback=self._queue_without_unknown_loras, persistent=True
+            )
+            return None
         except SdxlDesktopError as problem:
             self.show_error(problem, is_resolved=is_resolved)
             return None
@@ -205,7 +243,7 @@ class MainController(QObject):
         (take or self._session.generate)(request)
 
     def _edit_source(self) -> EditSource:
-        return self._importer.document.edit_source()
+        return self._importer.edit_source()
 
     def _handle_expanded(self) -> None:
         """After the picture was extended, set up the next run to fill the new area."""
@@ -268,6 +306,8 @@ class MainController(QObject):
             self._parameters_panel.scroll_to_adapters()
             more = f" and {len(added) - 1} more" if len(added) > 1 else ""
             self._notify_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
+            if made_for is None:
+                self.weight_files_added.emit(files)
 
     def open_latents(self, file: Path) -> None:
         """Decode the latents in `file` with the checkpoint that made them."""
@@ -294,30 +334,6 @@ class MainController(QObject):
 
     def _notify_blended(self, text: str) -> None:
         self.notify(text, action="Change…", callback=self._importer.open_backdrop_menu)
-
-    def _offer_recorded_settings(self, record: PictureRecord) -> None:
-        self.notify(
-            "This picture says how it was made",
-            action="Use its settings",
-            callback=lambda: self.apply_record(record),
-        )
-
-    def apply_picture_settings(self) -> None:
-        """Restore the settings that made the picture on the canvas, if its file contains them."""
-        record = self._importer.record
-        if record is None:
-            self.notify("The picture does not say how it was made")
-        else:
-            self.apply_record(record)
-
-    def apply_record(self, record: PictureRecord) -> None:
-        """Restore the settings of `record` in the panels, and report what is missing here."""
-        self._checkpoints.when_listed(partial(self._apply_record, record))
-
-    def _apply_record(self, record: PictureRecord) -> None:
-        problem = self._parameters_panel.apply_recorded(record.request, record.seed, record.checkpoint_id)
-        if problem is not None:
-            self.show_error(problem)
 
     @property
     def notify(self) -> Notify:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
-from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
@@ -25,9 +26,11 @@ from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.engine.device_times import read_timings, timings_file
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.drafts import DraftingSession
+from sdxl_desktop.session.model_search import addition_files
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
+from sdxl_desktop.ui.additions.additions_controller import AdditionsContext, AdditionsController
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.checkpoint_controller import CheckpointController
@@ -36,8 +39,11 @@ from sdxl_desktop.ui.devices.device_formatting import format_devices
 from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
+from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
+from sdxl_desktop.ui.gallery.gallery_controller import GalleryController
 from sdxl_desktop.ui.grid.grid_controller import GridContext, GridController
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
+from sdxl_desktop.ui.history_controller import HistoryController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
 from sdxl_desktop.ui.log_dialog import LogDialog
@@ -49,6 +55,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftContext, PromptCraftController
 from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
@@ -75,6 +82,7 @@ class MainWindowContext:
     engine_thread: EngineThread
     background: BackgroundRunner
     theme: ThemeSwitch
+    history: HistoryThread
     library_thread: LibraryThread
     engine_memory: Callable[[], int | None] = lambda: None
 
@@ -90,6 +98,7 @@ class MainWindow(QMainWindow):
         self.preferences = PreferencesController(
             context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value, self
         )
+        self.preferences.setParent(self)
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
@@ -99,7 +108,7 @@ class MainWindow(QMainWindow):
         self.document = Document()
         known = partial(cached_checkpoint_id, hashes=shared_file_hashes(context.paths.cache))
         self.parameters_panel, self.canvas_area, self.status_line = (
-            ParametersPanel(known),
+            ParametersPanel(known, lambda: addition_files(self.preferences.library())),
             CanvasArea(self._outgoing, self.document),
             StatusLine(),
         )
@@ -151,6 +160,17 @@ class MainWindow(QMainWindow):
             self.controller.show_error,
         )
         self.grids = GridController(grid_context, context.paths.data / "grids.json")
+        self.prompt_craft = PromptCraftController(
+            PromptCraftContext(
+                self,
+                context.paths,
+                self.preferences.value,
+                context.background,
+                self.parameters_panel,
+                self.controller,
+                self.project_controller.last_folder,
+            )
+        )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -161,15 +181,32 @@ class MainWindow(QMainWindow):
         self.library_controller = LibraryController(
             library_context, context.library_thread, context.paths.data, self.preferences.library
         )
+        self.additions = AdditionsController(
+            AdditionsContext(
+                self,
+                self.parameters_panel,
+                context.background,
+                context.paths,
+                self.preferences.value,
+                self.controller.notify,
+                self.controller.show_error,
+                self.open_settings,
+            )
+        )
         handlers = incoming_handlers(
             self.import_controller, self.project_controller, self.controller, self.library_controller
         )
         self.router = Router(self, context.background, handlers, self.project_controller.last_folder)
         self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._pages = QStackedWidget()
         self._actions: dict[str, QAction] = {}
         self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
         self._lay_out()
+        self.gallery = GalleryController(self._gallery_context(), self._pages)
+        self._history = HistoryController(
+            context.history, self.session, self.checkpoint_controller.title_of, self.controller.show_error, self
+        )
         self._fill_menus()
         self._restore(settings)
         self._connect()
@@ -188,11 +225,32 @@ class MainWindow(QMainWindow):
         self._splitter.setHandleWidth(1)
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([384, 896])
-        layout = column(self._splitter, self.status_line, spacing=0)
+        self._pages.addWidget(self._splitter)
+        layout = column(self._pages, self.status_line, spacing=0)
         layout.setStretch(0, 1)
         centre = QWidget()
         centre.setLayout(layout)
         self.setCentralWidget(centre)
+
+    def _gallery_context(self) -> GalleryContext:
+        return GalleryContext(
+            self._context.history,
+            self._context.background,
+            self.session,
+            self.controller,
+            self.checkpoint_controller,
+            self.preferences,
+            self.parameters_panel,
+            self.import_controller,
+            self.canvas_area,
+            self._outgoing,
+            self._context.paths.thumbnails,
+        )
+
+    @property
+    def history(self) -> HistoryThread:
+        """The access to the history of all pictures."""
+        return self._context.history
 
     @property
     def theme(self) -> ThemeSwitch:
@@ -204,6 +262,9 @@ class MainWindow(QMainWindow):
             self.router.choose_file,
             self.router.paste,
             self.library_controller.open_dialog,
+            self.gallery.toggle,
+            self.additions.open_dialog,
+            self.additions.open_tokens,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -222,6 +283,7 @@ class MainWindow(QMainWindow):
                 self.queue,
                 self.grids,
                 own,
+                self.prompt_craft,
             ),
         )
 
@@ -236,6 +298,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
+        self.preferences.changed.connect(self.prompt_craft.apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
         self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
@@ -244,6 +307,7 @@ class MainWindow(QMainWindow):
         self.canvas_area.document_menu_requested.connect(self._open_document_menu)
         self.import_controller.edit_source_changed.connect(self._enable_actions)
         self._connect_project_controller()
+        self.controller.weight_files_added.connect(self.additions.offer_copy)
         self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
         self.drop_and_paste.dropped.connect(self.router.open_incoming)
         self.parameters_panel.adapter_files_added.connect(self.router.open_files)
@@ -256,6 +320,7 @@ class MainWindow(QMainWindow):
         projects, controller = self.project_controller, self.controller
         connect_projects(projects, controller, self.checkpoint_controller, self.router, self.close_guard)
         connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
+        projects.recovery.restored.connect(self.gallery.recent.fill)
         projects.recovery.restore_offered.connect(self._offer_restore)
         projects.recovery.requests_found.connect(self.queue.add_left)
         controller.refreshed.connect(self.queue.refresh)
@@ -300,6 +365,10 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.start()
         self.library_controller.start()
         self.queue.start()
+        self._history.start(self.session.store.folder)
+        self.gallery.recent.fill()
+        self.additions.start()
+        self.prompt_craft.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
@@ -368,8 +437,10 @@ class MainWindow(QMainWindow):
         preferences = self.preferences.value()
         self.session.store = self.preferences.picture_store()
         self.queue.apply_preferences()
+        self._history.set_folder(self.session.store.folder)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
+        self.additions.apply_preferences(before)
         if preferences.checkpoints_folder != before.checkpoints_folder:
             self.library_controller.watch()
             self.checkpoint_controller.rescan()
@@ -385,6 +456,8 @@ class MainWindow(QMainWindow):
             self.parameters_panel.value(),
             geometry=encode_state(self.saveGeometry()),
             layout=encode_state(self._splitter.saveState()),
+            thumbnail_side=self.gallery.page.bar.thumbnail_side,
+            details_shown=self.gallery.page.bar.details_button.isChecked(),
         )
 
     def _restore(self, settings: Settings) -> None:
@@ -393,6 +466,7 @@ class MainWindow(QMainWindow):
         if not self.isMaximized() and not self.isFullScreen():
             self.resize(self.size().boundedTo(available_screen_size(self)))
         self._splitter.restoreState(decode_state(settings.workspace.layout))
+        self.gallery.page.bar.set_layout(settings.workspace.thumbnail_side, settings.workspace.details_shown)
         self._show_device()
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -414,6 +488,9 @@ class MainWindow(QMainWindow):
         self.project_controller.recovery.close()
         self.queue.close()
         self.library_controller.close()
+        self.gallery.shut_down()
+        self._history.close()
+        self.additions.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.project_file import Project
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
 
@@ -28,11 +29,16 @@ class ProjectContext:
             picture=None if edit_source.picture is None else edit_source.picture.array,
             mask=None if edit_source.mask is None else edit_source.mask.array,
             picture_name=self.document.name,
-            candidates=tuple(self.session.results),
+            candidates=self.own_results,
             workspace=self.parameters_panel.value(),
             saved_file=saved_file,
         )
 
     @property
     def is_empty(self) -> bool:
-        return not self.document.has_picture and not self.session.results
+        return not self.document.has_picture and not self.own_results
+
+    @property
+    def own_results(self) -> tuple[Result, ...]:
+        """The results without those of earlier sessions."""
+        return tuple(result for result in self.session.results if not result.is_earlier)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QObject, QPoint
 from PySide6.QtGui import QAction
@@ -14,7 +14,11 @@ from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.latent_actions import LatentActions
 from sdxl_desktop.ui.result_actions import ResultActions
 
-DOCUMENT_ACTIONS = ("use picture settings", "", "save", "save as", "export", "copy", "", "expand", "remove picture")
+DOCUMENT_ACTIONS = (
+    *("use picture settings", "choose settings", ""),
+    *("save", "save as", "export", "copy", ""),
+    *("expand", "remove picture"),
+)
 """Names of the window's actions on the picture being edited; "" is a separator."""
 
 
@@ -39,10 +43,12 @@ class ResultMenu(QObject):
         results: ResultActions,
         candidates: CandidateActions,
         latents: LatentActions,
+        choose_settings: Callable[[], object],
     ) -> None:
         super().__init__(canvas_area)
         self._canvas_area, self._importer = canvas_area, importer
         self._results, self._candidates, self._latents = results, candidates, latents
+        self._choose_settings = choose_settings
         canvas_area.result_menu_requested.connect(self._open)
 
     def _open(self, row: int, position: QPoint) -> None:
@@ -58,6 +64,7 @@ class ResultMenu(QObject):
         self._add_latents(menu)
         menu.addSeparator()
         menu.addAction("Use these settings", self._results.apply_settings)
+        menu.addAction("Choose from its settings…", self._choose_settings)
         menu.addAction("Use this seed", self._results.apply_seed)
         menu.addSeparator()
         self._add_file(menu)

@@ -44,6 +44,8 @@ class WorkRecovery(QObject):
     requests_found = Signal(object)
     """Requests (a tuple of GenerationRequest) that a document of an earlier version left undrawn."""
     offer_changed = Signal()
+    restored = Signal()
+    """The work of an earlier window has replaced the present one."""
 
     def __init__(
         self,
@@ -240,6 +242,7 @@ class WorkRecovery(QObject):
         elif self.archive_current():
             self._restore_project(project)
             self._autosave.adopt(entry, self._revision)
+            self.restored.emit()
             if project.queued_requests:
                 self.requests_found.emit(project.queued_requests)
                 self._mark_changed()  # they are in the queue now

@@ -19,8 +19,9 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.engine.fake_engine import gradient
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.library.scan import read_checkpoint
-from sdxl_desktop.session.drafts import DRAFTS_FOLDER, DraftingSession
+from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.result_files import PictureStore
 from sdxl_desktop.ui.drafts.draft_actions import DraftActions
 from sdxl_desktop.ui.drafts.draft_tile import DraftTile

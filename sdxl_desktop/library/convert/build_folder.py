@@ -24,6 +24,8 @@ from sdxl_desktop.library.detect.import_errors import ImportFailedError
 WORK_FOLDER_NAME = ".importing"
 RECORD_FILE = "import.json"
 """In a finished checkpoint: its source, and the size and hash of each of its files."""
+SOURCE_FILE, SOURCE_SHA256 = "source_file", "source_sha256"
+"""In the record: name and SHA-256 of the file that was imported, if it was one file."""
 _MANIFEST = "manifest.json"
 _VERSION = 1
 _CHUNK = 1 << 22

@@ -10,10 +10,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.file_hashes import sha256_of_file
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout
 from sdxl_desktop.formats.weight_variants import SAFETENSORS
-from sdxl_desktop.library.convert.build_folder import ConversionFolder
+from sdxl_desktop.library.convert.build_folder import SOURCE_FILE, SOURCE_SHA256, ConversionFolder
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs
 from sdxl_desktop.library.convert.conversion_job import (
     ConversionJob,
@@ -56,7 +57,14 @@ def _convert(job: ConversionJob, workspace: ConversionFolder, emit: Emit) -> Non
     else:
         _convert_parts(found, job.weights, workspace, job.title, extras, emit)
     about = {"source": extras.source or job.path.name, "weights": job.weights or "", "family": found.family}
+    if extras.lora is None and extras.reuse_parts_from is None:
+        about |= _source_file(job.path if job.path.is_file() else found.path)
     workspace.finish(about | ({"licence": extras.licence} if extras.licence else {}))
+
+
+def _source_file(path: Path) -> dict[str, str]:
+    """Return name and hash of the one file that a checkpoint was made from, by which other programs know it."""
+    return {SOURCE_FILE: path.name, SOURCE_SHA256: sha256_of_file(path)} if path.is_file() else {}
 
 
 def _convert_pickle(found: DetectedModel, workspace: ConversionFolder, emit: Emit) -> DetectedModel:

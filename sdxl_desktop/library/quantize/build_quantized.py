@@ -13,8 +13,9 @@ import openvino as ov
 from sdxl_desktop.core.parts import GRAPH, WEIGHTS
 from sdxl_desktop.formats.json_files import read_json
 from sdxl_desktop.library.convert import weight_compression
-from sdxl_desktop.library.convert.build_folder import ConversionFolder, write_json
+from sdxl_desktop.library.convert.build_folder import SOURCE_FILE, SOURCE_SHA256, ConversionFolder, write_json
 from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
+from sdxl_desktop.library.import_record import read_import_record
 from sdxl_desktop.library.openvino_graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.quantization_estimate import phase_seconds
@@ -52,6 +53,8 @@ def build_quantized(job: QuantizationJob, build_folder: ConversionFolder, emit: 
             **({"calibration": calibration.to_record()} if calibration else {}),
         }
     }
+    recorded = read_import_record(source)
+    about |= {key: recorded[key] for key in (SOURCE_FILE, SOURCE_SHA256) if key in recorded}
     family = write_quantized_configs(source, build_folder.whole, job)
     build_folder.finish({"source": job.source_name, "weights": method.value, "family": family, **about})
     reporter.report_finishing()

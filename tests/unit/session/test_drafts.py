@@ -20,9 +20,9 @@ from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.drafts import (
-    DRAFTS_FOLDER,
     MAX_DRAFTS,
     DraftingSession,
     draft_request,
