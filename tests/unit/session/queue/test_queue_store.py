@@ -27,7 +27,6 @@ from sdxl_desktop.session.queue.queue_store import QueueStore
 from tests.mutations import DEFAULT, MANY, mutations
 from tests.typed import not_none
 
-
 FEW = 30
 """Mutations of files whose readers have such tests of their own."""
 
