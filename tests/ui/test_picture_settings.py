@@ -13,7 +13,7 @@ from sdxl_desktop.session.settings_parts import SettingsPart
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.metadata.use_settings_dialog import UseSettingsDialog
 from tests.ui.painting.test_picture_drops import drag_and_drop, files
-from tests.ui.test_interactions import menu_action
+from tests.ui.widget_lookup import menu_action
 from tests.unit.metadata.foreign_samples import SAMPLES
 
 
