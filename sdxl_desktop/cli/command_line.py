@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from sdxl_desktop import __version__
+from sdxl_desktop.cli.batch import batch
 from sdxl_desktop.cli.bench import bench
 from sdxl_desktop.cli.cache_command import cache
 from sdxl_desktop.cli.checkpoints import checkpoints
@@ -23,6 +24,7 @@ from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED
 from sdxl_desktop.cli.generate import generate
 from sdxl_desktop.cli.generate_run import run_generate
+from sdxl_desktop.cli.history_command import history
 from sdxl_desktop.cli.inspect_command import inspect
 from sdxl_desktop.cli.json_report import devices_report
 from sdxl_desktop.cli.option_types import use_option_types
@@ -131,15 +133,24 @@ def window(
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(help="Start drawing this at once. Without a display it is drawn in the terminal instead."),
+        typer.Option(
+            help="Start drawing this at once; a window that is already open only gets the text. Without a display it "
+            "is drawn in the terminal instead."
+        ),
     ] = None,
+    new_window: Annotated[
+        bool, typer.Option("--new-window", help="Open another window, even if one is open that could take the files.")
+    ] = False,
 ) -> int:
-    """Open the window. This is what sdxl-desktop does without a command."""
+    """Open the window. This is what sdxl-desktop does without a command.
+
+    Files and a prompt go to the window that is already open, if there is one.
+    """
     entry_points: EntryPoints = context.obj
     named = [_named(text, context) for text in files or ()]
     reason = entry_points.why_no_window()
     if not reason:
-        return entry_points.window(entry_points.paths(), prompt, named)
+        return entry_points.window(entry_points.paths(), prompt, named, new_window=new_window)
     if prompt is None:
         _print_error(
             f"No window can be opened here because {reason}; draw from the command line instead: "
@@ -162,17 +173,19 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 def _no_such_file(name: str) -> str:
     similar = get_close_matches(
-        name, ["window", "generate", "devices", "checkpoints", "cache", "bench", "inspect"], n=1
+        name, ["window", "generate", "batch", "devices", "checkpoints", "cache", "history", "bench", "inspect"], n=1
     )
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
 
 app.command()(generate)
+app.command()(batch)
 checkpoints.command("download")(download_checkpoint)
 register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
+app.add_typer(history, name="history")
 app.command()(bench)
 app.command()(inspect)
 

@@ -13,9 +13,10 @@ import typer
 
 from sdxl_desktop.cli.declared import with_declared_options
 from sdxl_desktop.cli.generate_run import run_generate
+from sdxl_desktop.cli.grid_run import run_grid
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.core.intents import Intent
-from sdxl_desktop.core.scalars import ADDITIONS, ADVANCED, EDIT, REFINER
+from sdxl_desktop.core.scalars import ADDITIONS, ADVANCED, EDIT, GRID, REFINER
 
 
 def generate(
@@ -96,6 +97,22 @@ def generate(
         int | None,
         typer.Option(metavar="K", help="Go on after their step K, with this prompt.", rich_help_panel=ADVANCED),
     ] = None,
+    x: Annotated[
+        str | None,
+        typer.Option(
+            "--x",
+            metavar="NAME=VALUES",
+            help="Draw a grid: one column for each value, such as steps=10,20,30 or guidance=3-7:2.",
+            rich_help_panel=GRID,
+        ),
+    ] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", metavar="NAME=VALUES", help="One row for each value.", rich_help_panel=GRID)
+    ] = None,
+    z: Annotated[
+        str | None,
+        typer.Option("--z", metavar="NAME=VALUES", help="One section for each value.", rich_help_panel=GRID),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on standard output; progress on standard error.")
     ] = False,
@@ -120,6 +137,9 @@ def generate(
         from_latents=from_latents,
         from_step=from_step,
     )
+    axes = [axis for axis in (x, y, z) if axis is not None]
+    if axes:
+        return run_grid(context.obj, options, axes, checkpoint=checkpoint, output=output, as_json=as_json)
     return run_generate(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED, ForegroundRunner, catch_ctrl_c
+from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import run_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
@@ -31,6 +32,7 @@ from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.latent_files import SUFFIX, write_latents
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.result_files import (
     PictureStore,
     Result,
@@ -41,7 +43,7 @@ from sdxl_desktop.session.result_files import (
 from sdxl_desktop.session.settings_store import SettingsStore
 
 _NAME_A_FILE_HINT = "Name a file with its whole path, beginning with /."
-_STOPPING = "Stopping; Ctrl+C again stops at once."
+STOPPING = "Stopping; Ctrl+C again stops at once."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +74,13 @@ def run_generate(
     library = library_for(paths, preferences)
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     request = request_from_options(
-        options, found, preferences, library.find_checkpoint, lambda note: _print_message(console, note)
+        options, found, preferences, library.find_checkpoint, lambda note: print_message(console, note)
     )
-    store = _store(output, request.sampling.count, _fallback_folders(paths, preferences))
+    store = _store(output, request.sampling.count, fallback_folders(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)
     if latents_out is not None:
         _check_names(latents_out, request.sampling.count, (SUFFIX,))
-    request = replace(request, execution=_execution(entry_points, request.execution))
+    request = replace(request, execution=with_device_names(entry_points, request.execution))
     return _draw_checked(entry_points, request, found, store, paths, console, as_json, latents_out)
 
 
@@ -125,7 +127,7 @@ def _check_names(output: Path, count: int, endings: tuple[str, ...]) -> None:
             check_writable(name, endings)
 
 
-def _fallback_folders(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
+def fallback_folders(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
     """Folders for a picture that cannot be written to its destination, since it took minutes to generate."""
     places = [expand_path(preferences.pictures_folder)] if preferences.pictures_folder else []
     with suppress(RuntimeError):  # there may be no home folder
@@ -135,7 +137,7 @@ def _fallback_folders(paths: AppPaths, preferences: Preferences) -> tuple[Path, 
     return tuple(places)
 
 
-def _execution(entry_points: EntryPoints, asked: Execution) -> Execution:
+def with_device_names(entry_points: EntryPoints, asked: Execution) -> Execution:
     """Return it with OpenVINO's device names, before anything is loaded. The CPU always exists and is not looked up.
     Automatic is resolved by the engine, which reports its choice."""
 
@@ -166,16 +168,19 @@ def _draw_checked(
 ) -> int:
     runner = ForegroundRunner(lambda: entry_points.engine(paths))
     session = GenerationSession(runner, store)
-    with stdout_to_stderr(), display_for(console) as display:
+    with stdout_to_stderr(), display_for(console) as display, ForegroundHistory(paths.history) as history:
+        session.recorder = HistoryRecorder(
+            history.write, lambda error: display.print_message(str(error)), lambda _: checkpoint.title
+        )
         display.print_message(f"Seed {request.sampling.seed}")
-        session.changed = _progress_printer(session, display)
+        session.changed = progress_printer(session, display)
         with catch_ctrl_c(entry_points.exit_process) as ctrl_c:
             session.generate(request)
-            answered = runner.run_until_done(session, ctrl_c, lambda: display.print_message(_STOPPING))
+            answered = runner.run_until_done(session, ctrl_c, lambda: display.print_message(STOPPING))
     lost = [] if latents_out is None else _keep_latents(session, latents_out)
     code = _print_results(session, request, checkpoint, console, as_json)
     for problem in lost:
-        _print_message(console, str(problem))
+        print_message(console, str(problem))
         code = code or 1
     if not answered:
         sys.stdout.flush()
@@ -225,7 +230,7 @@ def _latents_elsewhere(
     return problem
 
 
-def _progress_printer(session: GenerationSession, display: Display) -> Callable[[], None]:
+def progress_printer(session: GenerationSession, display: Display) -> Callable[[], None]:
     def show() -> None:
         if session.run is not None and not session.run.cancelling:
             display.show(session.run.progress)
@@ -241,15 +246,15 @@ def _print_results(
     if session.finished is not None:
         for picture in session.finished.pictures:
             for note in picture.notes:
-                _print_message(console, note)
+                print_message(console, note)
         if as_json:
             print(run_report(request, checkpoint, session.finished, written), flush=True)
     _print_written(written, as_json)
     if session.error is not None:
-        _print_message(console, str(session.error))
+        print_message(console, str(session.error))
         return 2 if session.error.is_user_error and not isinstance(session.error, OutputError) else 1
     if session.finished is None:
-        _print_message(console, "Cancelled.")
+        print_message(console, "Cancelled.")
         return EXIT_CANCELLED
     return 0
 
@@ -260,5 +265,5 @@ def _print_written(paths: list[Path | None], as_json: bool) -> None:
             print(path, flush=True)
 
 
-def _print_message(console: Console, sentence: str) -> None:
+def print_message(console: Console, sentence: str) -> None:
     console.print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -10,14 +10,13 @@ from pathlib import Path
 from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.edit import EditSource, FitMode, PrefillMode
+from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import AdditionError, PictureError, RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.number_parsing import parse_float
 from sdxl_desktop.core.paths import expand_path
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.refine import RefinerMode
 from sdxl_desktop.core.request import MAX_SIDE
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_reading import open_picture, read_mask
@@ -57,16 +56,6 @@ def parse_intent(text: str) -> Intent:
     return Intent(text.lower())
 
 
-def parse_prefill(text: str) -> PrefillMode:
-    """Parse a prefill mode; the RequestError lists the valid ones."""
-    try:
-        return PrefillMode(text.lower())
-    except ValueError:
-        raise RequestError(
-            f"A mask cannot start from {text!r}.", next_step="Choose one of: " + ", ".join(PrefillMode) + "."
-        ) from None
-
-
 def parse_backdrop(text: str) -> str:
     """Parse a backdrop; the RequestError lists the valid ones."""
     if not is_backdrop(text.lower()):
@@ -75,24 +64,6 @@ def parse_backdrop(text: str) -> str:
             next_step=f"Choose {', '.join(name for name, _ in BACKDROPS)} or a colour such as #ffcc00.",
         )
     return text.lower()
-
-
-def parse_fit(text: str) -> FitMode:
-    """Parse a fit mode; the RequestError lists the valid ones."""
-    try:
-        return FitMode(text.lower())
-    except ValueError:
-        raise RequestError(
-            f"A picture cannot be fitted by {text!r}.", next_step="Choose crop, pad or stretch."
-        ) from None
-
-
-def parse_refine_way(text: str) -> RefinerMode:
-    """Parse a refiner mode; the RequestError lists the valid ones."""
-    try:
-        return RefinerMode(text.lower())
-    except ValueError:
-        raise RequestError(f"A refiner cannot work by {text!r}.", next_step="Choose ensemble or img2img.") from None
 
 
 def drawing_size(picture: Size, checkpoint: Checkpoint) -> Size:

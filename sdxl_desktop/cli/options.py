@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.cli.declared import Given, first_flag, parse_given
+from sdxl_desktop.cli.declared import first_flag, parse_given
 from sdxl_desktop.cli.input_files import drawing_size, parse_intent, read_additions, read_edit_source
 from sdxl_desktop.cli.terminal_encoding import decode_argument
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
@@ -27,6 +27,7 @@ from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import read_few_step_lora
 from sdxl_desktop.metadata.latent_files import read_latents
 from sdxl_desktop.session.building import RunContext, build_request
+from sdxl_desktop.session.declared_values import Given
 from sdxl_desktop.session.document.frame import frame_of_edit, with_frame_size
 from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, with_given_values, with_intent
 from sdxl_desktop.session.few_step import recommended_sampling

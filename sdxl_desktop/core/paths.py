@@ -86,6 +86,16 @@ class AppPaths:
         return self.data / "checkpoints"
 
     @property
+    def history(self) -> Path:
+        """The database that indexes the finished pictures."""
+        return self.data / "history" / "history.sqlite3"
+
+    @property
+    def thumbnails(self) -> Path:
+        """The thumbnails of the gallery."""
+        return self.cache / "thumbnails"
+
+    @property
     def log(self) -> Path:
         """The application's log file."""
         return self.logs / LOG_FILE

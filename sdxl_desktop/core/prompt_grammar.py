@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
+from functools import lru_cache
 
 from sdxl_desktop.core.errors import RequestError
 
@@ -143,6 +144,7 @@ def find_problems(text: str) -> tuple[PromptProblem, ...]:
     return parse_prompt(text).problems
 
 
+@lru_cache(maxsize=8)
 def parse_prompt(text: str) -> ParsedPrompt:
     """Parse a prompt; never raises, and runs in time linear in the prompt's length."""
     reader = _PromptParser(text)

@@ -22,7 +22,8 @@ EDIT = "Changing a picture"
 REFINER = "Refiner"
 ADDITIONS = "Additions"
 ADVANCED = "Advanced"
-GROUPS = ("", MICRO, COMPUTER, EDIT, REFINER, ADDITIONS, ADVANCED)
+GRID = "Grid"
+GROUPS = ("", MICRO, COMPUTER, EDIT, REFINER, ADDITIONS, ADVANCED, GRID)
 """Option groups, in the order of the help."""
 
 _KEY = "scalar"

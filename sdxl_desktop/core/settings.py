@@ -146,6 +146,26 @@ class Preferences:
         True,
         PreferenceInfo("Live preview", "Show the picture while it forms. Costs almost nothing.", "switch", "Drawing"),
     )
+    arrange_queue: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Arrange the queue",
+            "Draw what needs the same checkpoint and size together, because loading and compiling others takes time. "
+            "Priorities come first, what you drag keeps its place, and nothing waits for ever.",
+            "switch",
+            "Queue",
+        ),
+    )
+    notify_when_done: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Notify when done",
+            "Let the desktop show a notification when everything is drawn and the window is not in front. It never "
+            "holds a prompt.",
+            "switch",
+            "Queue",
+        ),
+    )
     theme: Theme = _preference(
         "system",
         PreferenceInfo(
@@ -357,8 +377,9 @@ class WorkspaceValue:
     """The saved state of the window: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
-    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
-    The aesthetic scores are the refiner's: those in `micro_conditioning` are ignored.
+    base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
+    between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
+    `micro_conditioning` are ignored.
     """
 
     prompts: Prompts = Prompts()
@@ -374,6 +395,8 @@ class WorkspaceValue:
     open_sections: tuple[str, ...] = ()
     geometry: str = ""
     layout: str = ""
+    thumbnail_side: int = 160
+    details_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

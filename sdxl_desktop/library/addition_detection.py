@@ -12,6 +12,7 @@ from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import FLOAT_DTYPES, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_key_mapping import is_vae_file
+from sdxl_desktop.formats.weight_variants import PICKLED_EMBEDDING_ENDINGS
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings, detect_few_step
 from sdxl_desktop.library.embedding_vectors import vector_count
 
@@ -30,7 +31,7 @@ def detect_addition_kind(file: Path) -> AdditionKind:
 
     Raises AdditionError if the file is none of these kinds or cannot be read.
     """
-    if file.suffix.lower() in (".pt", ".bin"):
+    if file.suffix.lower() in PICKLED_EMBEDDING_ENDINGS:
         return _detect_pickled_kind(file)
     try:
         header = read_header(file)

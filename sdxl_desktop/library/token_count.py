@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -66,10 +66,19 @@ class TokenCounter:
             sections.setdefault(fragment.section, []).append(fragment)
         room, tokens = CHUNK_TOKENS - _SPECIAL_TOKENS, 0
         for fragments in sections.values():
-            sizes = (size for fragment in fragments for size in self._unit_sizes(fragment.text, embeddings or {}))
-            if length := packed_length(sizes, room):
+            if length := self._packed_length(fragments, embeddings or {}, room):
                 tokens = math.ceil(tokens / room) * room + length
         return TokenCount(tokens)
+
+    def _packed_length(self, fragments: Iterable[PromptFragment], embeddings: Mapping[str, int], room: int) -> int:
+        """Return the number of places up to the last token when the chunks have `room` places."""
+        if not embeddings:  # single tokens leave no place free
+            return sum(self._token_count(fragment.text) for fragment in fragments)
+        sizes = (size for fragment in fragments for size in self._unit_sizes(fragment.text, embeddings))
+        return packed_length(sizes, room)
+
+    def _token_count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _unit_sizes(self, text: str, embeddings: Mapping[str, int]) -> Iterator[int]:
         """Yield the sizes of the units that are not split across chunks: embeddings, and single tokens of text."""
@@ -77,7 +86,7 @@ class TokenCounter:
             if words.token:
                 yield embeddings[words.token]
             else:
-                yield from repeat(1, len(self._tokenizer.encode(words.text, add_special_tokens=False)))
+                yield from repeat(1, self._token_count(words.text))
 
 
 def _load_tokenizer(folder: Path) -> Tokenizer:

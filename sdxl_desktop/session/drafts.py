@@ -17,15 +17,15 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.queue.queue_item import QueueItem
 from sdxl_desktop.session.result_files import Result, save_as, suggested_name
 
 DRAFT_COUNTS = (4, 9)
 """Numbers of drafts that fill a grid."""
 FINISHING_STRENGTH = 0.6
 """The img2img strength of finishing: enough to regenerate every detail on the draft's composition."""
-DRAFTS_FOLDER = "drafts"
-"""Subfolder of the pictures folder for finished drafts, so that the pictures made from them can be repeated."""
 MAX_DRAFTS = 36
 _MIN_STEPS = 8
 _STEP_FRACTION = 0.4
@@ -180,7 +180,7 @@ class DraftingSession(GenerationSession):
     def draw_drafts(self, request: GenerationRequest, full_request: GenerationRequest) -> None:
         """Queue `request`, whose pictures are drafts of `full_request`; see `draft_request`."""
         self._draft_runs.append(_DraftRun(request, full_request))
-        self.generate(request)
+        self._add(QueueItem(request=request, bypasses_hold=True, transient=True))  # made for an immediate choice
 
     def clear_drafts(self) -> None:
         """Clear the drafts; a run of drafts continues."""
@@ -198,15 +198,9 @@ class DraftingSession(GenerationSession):
                 self._save_result(partial(_save_draft, Result(kept.picture, kept.request), kept.file))
 
     @property
-    def unfinished_requests(self) -> tuple[GenerationRequest, ...]:
-        """All unfinished requests except drafts, which are made for an immediate choice."""
-        orders = self._open_draft_runs()
-        return tuple(one for one in super().unfinished_requests if not any(one is order.request for order in orders))
-
-    @property
     def pending_drafts(self) -> int:
         """The number of drafts still to be generated."""
-        cleared = {id(request) for request in self.cleared_queue}
+        cleared = {id(item.request) for _, item in self.queue.removed}
         open_orders = [order for order in self._open_draft_runs() if id(order.request) not in cleared]
         return sum(order.request.sampling.count - order.drawn for order in open_orders)
 
@@ -220,6 +214,7 @@ class DraftingSession(GenerationSession):
         match event:
             case PictureFinished() if order is not None:
                 order.drawn += 1
+                self._count_finished(event.picture)
                 self._add_draft(event.picture, order)
                 self.changed()
             case RunFinished() if order is not None:  # drafts are not results, so they are not reported further
@@ -235,7 +230,7 @@ class DraftingSession(GenerationSession):
         )
 
     def _open_draft_runs(self) -> list[_DraftRun]:
-        asked = [*([self.run.request] if self.run is not None else []), *self.queue, *self.cleared_queue]
+        asked = [item.request for item in (*self.queue.items, *(item for _, item in self.queue.removed))]
         self._draft_runs = [order for order in self._draft_runs if any(order.request is request for request in asked)]
         return self._draft_runs
 

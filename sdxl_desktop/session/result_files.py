@@ -31,12 +31,14 @@ _SUFFIXES = {each.name.lower(): each.written[0] for each in WRITTEN}
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A finished picture, the request that made it, and its file, if any. `problem` says why it could not be written:
-    then it is in memory only, or newer than its file."""
+    then it is in memory only, or newer than its file. One that `is_earlier` was read from its file, which an earlier
+    session wrote: it is no part of the present work, so projects and kept work leave it out."""
 
     picture: Picture
     request: GenerationRequest
     saved_to: Path | None = None
     problem: SdxlDesktopError | None = None
+    is_earlier: bool = False
 
     def image(self) -> Image.Image:
         """The picture, RGB, 8 bits [H, W, 3]."""
@@ -135,6 +137,13 @@ def save_pixels(pixels: Pixels, path: Path) -> None:
     """Write uint8 [H, W, 3] without metadata to `path`, replacing an existing file; the suffix determines the format.
     Raises OutputError."""
     write_picture_without_metadata(path, Picture(pixels=pixels, seed=0))
+
+
+def save_pixels_under_free_name(pixels: Pixels, path: Path) -> Path:
+    """Write uint8 [H, W, 3] without metadata to `path`, or if it exists to the next unused name; return the file.
+    Raises OutputError."""
+    write = partial(write_picture_without_metadata, picture=Picture(pixels=pixels, seed=0), new=True)
+    return _write_to_first_free(numbered_names(path), write)
 
 
 def export_picture(result: Result, path: Path, with_record: bool) -> None:

@@ -131,8 +131,6 @@ def _sampling_words(request: GenerationRequest) -> Iterator[str]:
     yield sampling.scheduler.label
     yield f"{sampling.steps} steps"
     yield f"guidance {sampling.guidance_scale:g}"
-    if sampling.guidance_rescale:
-        yield f"rescale {sampling.guidance_rescale:g}"
     if request.prompts.clip_skip:
         yield f"clip skip {request.prompts.clip_skip}"
     if sampling.noise.description:

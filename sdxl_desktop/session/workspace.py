@@ -16,6 +16,7 @@ from sdxl_desktop.core.request import (
     Execution,
     GenerationRequest,
     OutputOptions,
+    Prompts,
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
@@ -111,8 +112,12 @@ class Workspace:
         self._value = replace(self._value, seed_locked=True)
 
     def set_prompt(self, prompt: str) -> None:
-        """Replace the prompt."""
-        self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
+        """Replace the prompt; the other prompts stay."""
+        self.set_prompts(replace(self._value.prompts, prompt=prompt))
+
+    def set_prompts(self, prompts: Prompts) -> None:
+        """Replace all prompts."""
+        self._value = replace(self._value, prompts=prompts)
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the settings recommended for a distilled few-step model."""

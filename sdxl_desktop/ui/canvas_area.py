@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QPushButton, QStackedWidget, QWidget
 
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.blend_history import BlendHistory
 from sdxl_desktop.session.compositing import blend_settings_of, max_feather, same_drawing
+from sdxl_desktop.session.current_run import CurrentRun
 from sdxl_desktop.session.document.document import Document
-from sdxl_desktop.session.generation_session import CurrentRun, GenerationSession
+from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.session.result_kind import result_kind
 from sdxl_desktop.ui.candidate_bar import CandidateBar
@@ -26,7 +27,8 @@ from sdxl_desktop.ui.painting.paint_bar import PaintBar
 from sdxl_desktop.ui.qt_images import to_image, upscale_preview
 from sdxl_desktop.ui.result_strip import ResultStrip
 from sdxl_desktop.ui.results_model import ResultListModel
-from sdxl_desktop.ui.widgets.layout_helpers import column
+from sdxl_desktop.ui.widgets.buttons import with_role
+from sdxl_desktop.ui.widgets.layout_helpers import column, row
 from sdxl_desktop.ui.widgets.notices import ErrorBanner, Toast
 
 
@@ -42,6 +44,7 @@ class CanvasArea(QWidget):
     result_shown = Signal()
     apply_requested = Signal()
     discard_requested = Signal()
+    gallery_requested = Signal()
 
     def __init__(self, outgoing: OutgoingPictures, document: Document) -> None:
         super().__init__()
@@ -61,6 +64,9 @@ class CanvasArea(QWidget):
         self._document = document
         self.empty_state = EmptyState()
         self.result_strip = ResultStrip(self._results_model)
+        self._strip_row = QWidget()
+        self._all_pictures_button = with_role(QPushButton("All pictures"), "link")
+        self._all_pictures_button.setToolTip("Show every picture in the gallery (Ctrl+G)")
         self._pages = QStackedWidget()
         self._lay_out()
         self.banner = ErrorBanner(self._pages)
@@ -74,13 +80,19 @@ class CanvasArea(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._pages.addWidget(self.empty_state)
         self._pages.addWidget(self.canvas)
-        self.result_strip.hide()
-        whole = column(self.canvas_bar, self.paint_bar, self.candidate_bar, self._pages, self.result_strip, spacing=0)
+        self._strip_row.setObjectName("stripRow")
+        self._strip_row.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        strip_row = row(self.result_strip, self._all_pictures_button, spacing=4, margins=(0, 0, 8, 0))
+        strip_row.setStretch(0, 1)
+        self._strip_row.setLayout(strip_row)
+        self._strip_row.hide()
+        whole = column(self.canvas_bar, self.paint_bar, self.candidate_bar, self._pages, self._strip_row, spacing=0)
         whole.setStretch(3, 1)
         self.setLayout(whole)
         self._update_bars()
 
     def _connect(self) -> None:
+        self._all_pictures_button.clicked.connect(self.gallery_requested)
         self.result_strip.row_selected.connect(self.go_to)
         self.result_strip.row_activated.connect(self.go_to)
         self.result_strip.context_menu_requested.connect(self.result_menu_requested)
@@ -115,7 +127,7 @@ class CanvasArea(QWidget):
         with self.result_strip.mute_signals():
             added = self._results_model.update(session.results)
             self.update_candidates()
-        self.result_strip.setVisible(bool(session.results))
+        self._strip_row.setVisible(bool(session.results))
         if session.run is not None and self._follows_run:
             self._show_run(session.run, added)
         elif added and self._follows_run:
@@ -379,7 +391,7 @@ class CanvasArea(QWidget):
 
     def _toast_fallback_rect(self) -> QRect:
         """Where a toast goes if the picture fills the canvas: the strip, else the bar."""
-        return (self.result_strip if self.result_strip.isVisible() else self.canvas_bar).geometry()
+        return (self._strip_row if self._strip_row.isVisible() else self.canvas_bar).geometry()
 
     def _update_zoom(self) -> None:
         self.canvas_bar.set_zoom(self.canvas.zoom, enabled=self.canvas.image() is not None)

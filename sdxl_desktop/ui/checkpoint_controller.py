@@ -11,7 +11,7 @@ from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
-from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.library.token_count import TokenCounter
@@ -66,6 +66,11 @@ class CheckpointController(QObject):
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The checkpoints found by the last scan."""
         return self._checkpoints or ()
+
+    def title_of(self, request: GenerationRequest) -> str:
+        """Return the title of the request's checkpoint; the name of its folder if it is not in the list."""
+        folder = request.checkpoint
+        return next((each.title for each in self.checkpoints if each.folder == folder), folder.name)
 
     def when_listed(self, run: Callable[[], object]) -> None:
         """Call `run` as soon as the checkpoints are known: now, or once after the first scan unless `forget_waiting` is

@@ -34,6 +34,21 @@ PAINTING_SHORTCUTS = (
     ("Shift+drag", "Set the brush's size"),
     ("Alt+drag", "Erase"),
 )
+GALLERY_SHORTCUTS = (
+    ("0 to 5", "Rate"),
+    ("* or .", "Star"),
+    ("Any letter, Ctrl+F", "Search"),
+    ("Enter", "Show on the canvas"),
+    ("Delete", "Move to the trash"),
+    ("Ctrl+Z", "Bring back what was deleted last"),
+    ("Ctrl+U", "Use its settings"),
+    ("Ctrl+T", "Tags"),
+    ("Ctrl+K", "Compare two to four"),
+    ("F5", "Slide show"),
+    ("Ctrl+I", "Show or hide the details"),
+    ("Ctrl++, Ctrl+-", "Larger, smaller thumbnails"),
+    ("Esc", "Back"),
+)
 PROMPT_SHORTCUTS = (
     ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
     ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
@@ -62,6 +77,7 @@ def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> FittedDia
     input_lists = [
         _shortcut_list("Mouse", list(MOUSE_SHORTCUTS)),
         _shortcut_list("In a prompt", list(PROMPT_SHORTCUTS)),
+        _shortcut_list("In the gallery", list(GALLERY_SHORTCUTS)),
     ]
     inside = QWidget()
     inside.setLayout(row(_stack_vertically(keys), _stack_vertically(input_lists), spacing=48))

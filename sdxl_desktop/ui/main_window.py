@@ -9,10 +9,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
-from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
@@ -37,7 +38,11 @@ from sdxl_desktop.ui.devices.device_formatting import format_devices
 from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
+from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
+from sdxl_desktop.ui.gallery.gallery_controller import GalleryController
+from sdxl_desktop.ui.grid.grid_controller import GridContext, GridController
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
+from sdxl_desktop.ui.history_controller import HistoryController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
 from sdxl_desktop.ui.log_dialog import LogDialog
@@ -49,6 +54,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
 from sdxl_desktop.ui.screen_size import available_screen_size
@@ -74,6 +80,7 @@ class MainWindowContext:
     engine_thread: EngineThread
     background: BackgroundRunner
     theme: ThemeSwitch
+    history: HistoryThread
     library_thread: LibraryThread
     engine_memory: Callable[[], int | None] = lambda: None
 
@@ -87,8 +94,9 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._context = context
         self.preferences = PreferencesController(
-            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value
+            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value, self
         )
+        self.preferences.setParent(self)
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
@@ -126,6 +134,29 @@ class MainWindow(QMainWindow):
             context.background,
             self.checkpoint_controller,
         )
+        queue_context = QueueContext(
+            self,
+            self.session,
+            self.parameters_panel,
+            self.canvas_area,
+            context.background,
+            self.preferences.value,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.show_error,
+        )
+        self.queue = QueueController(queue_context, context.paths.data / "queue")
+        grid_context = GridContext(
+            self,
+            self.session,
+            context.background,
+            self.controller.build_request,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.planner.expected_time,
+            lambda file: self.router.open_files([file]),
+            self.controller.notify,
+            self.controller.show_error,
+        )
+        self.grids = GridController(grid_context, context.paths.data / "grids.json")
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -142,9 +173,14 @@ class MainWindow(QMainWindow):
         self.router = Router(self, context.background, handlers, self.project_controller.last_folder)
         self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._pages = QStackedWidget()
         self._actions: dict[str, QAction] = {}
         self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
         self._lay_out()
+        self.gallery = GalleryController(self._gallery_context(), self._pages)
+        self._history = HistoryController(
+            context.history, self.session, self.checkpoint_controller.title_of, self.controller.show_error, self
+        )
         self._fill_menus()
         self._restore(settings)
         self._connect()
@@ -163,11 +199,32 @@ class MainWindow(QMainWindow):
         self._splitter.setHandleWidth(1)
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([384, 896])
-        layout = column(self._splitter, self.status_line, spacing=0)
+        self._pages.addWidget(self._splitter)
+        layout = column(self._pages, self.status_line, spacing=0)
         layout.setStretch(0, 1)
         centre = QWidget()
         centre.setLayout(layout)
         self.setCentralWidget(centre)
+
+    def _gallery_context(self) -> GalleryContext:
+        return GalleryContext(
+            self._context.history,
+            self._context.background,
+            self.session,
+            self.controller,
+            self.checkpoint_controller,
+            self.preferences,
+            self.parameters_panel,
+            self.import_controller,
+            self.canvas_area,
+            self._outgoing,
+            self._context.paths.thumbnails,
+        )
+
+    @property
+    def history(self) -> HistoryThread:
+        """The access to the history of all pictures."""
+        return self._context.history
 
     @property
     def theme(self) -> ThemeSwitch:
@@ -179,6 +236,7 @@ class MainWindow(QMainWindow):
             self.router.choose_file,
             self.router.paste,
             self.library_controller.open_dialog,
+            self.gallery.toggle,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -194,6 +252,8 @@ class MainWindow(QMainWindow):
                 self.project_controller,
                 self.canvas_files,
                 self.canvas_area,
+                self.queue,
+                self.grids,
                 own,
             ),
         )
@@ -210,7 +270,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
-        self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
+        self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
         self._splitter.splitterMoved.connect(lambda *_: self.preferences.save_later())
         self.canvas_area.result_shown.connect(self._enable_actions)
@@ -229,8 +289,12 @@ class MainWindow(QMainWindow):
         projects, controller = self.project_controller, self.controller
         connect_projects(projects, controller, self.checkpoint_controller, self.router, self.close_guard)
         connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
+        projects.recovery.restored.connect(self.gallery.recent.fill)
         projects.recovery.restore_offered.connect(self._offer_restore)
-        projects.recovery.requests_postponed.connect(self._offer_postponed)
+        projects.recovery.requests_found.connect(self.queue.add_left)
+        controller.refreshed.connect(self.queue.refresh)
+        self.queue.ready.connect(self.grids.start)
+        controller.refreshed.connect(self.grids.refresh)
         projects.recovery.offer_changed.connect(self._enable_actions)
         controller.refreshed.connect(self._enable_actions)
         projects.files.changed.connect(self._show_title)
@@ -269,18 +333,15 @@ class MainWindow(QMainWindow):
             self.controller.generate()
         self.checkpoint_controller.start()
         self.library_controller.start()
+        self.queue.start()
+        self._history.start(self.session.store.folder)
+        self.gallery.recent.fill()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
 
     def _offer_restore(self, text: str, restore: Callable[[], object]) -> None:
         self.controller.notify(text, action="Bring it back", callback=restore, persistent=True)
-
-    def _offer_postponed(self) -> None:
-        count = sum(request.sampling.count for request in self.session.postponed_requests)
-        words = "A picture was still to be drawn" if count == 1 else f"{count} pictures were still to be drawn"
-        self.controller.notify(words, action="Draw now", callback=self.controller.resume_postponed, persistent=True)
-        self._enable_actions()
 
     def _handle_checkpoints_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.controller.drafts.set_checkpoints(checkpoints)
@@ -334,9 +395,16 @@ class MainWindow(QMainWindow):
             self, self.preferences.value, context, self._context.theme, self.preferences.set_value
         )
 
+    def _clear_settings_error(self) -> None:
+        """A slot of the window, since a lambda would hold the window for as long as the preferences live, which it
+        holds itself."""
+        self.controller.errors.clear_kind(SettingsError)
+
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()
         self.session.store = self.preferences.picture_store()
+        self.queue.apply_preferences()
+        self._history.set_folder(self.session.store.folder)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
@@ -354,6 +422,8 @@ class MainWindow(QMainWindow):
             self.parameters_panel.value(),
             geometry=encode_state(self.saveGeometry()),
             layout=encode_state(self._splitter.saveState()),
+            thumbnail_side=self.gallery.page.bar.thumbnail_side,
+            details_shown=self.gallery.page.bar.details_button.isChecked(),
         )
 
     def _restore(self, settings: Settings) -> None:
@@ -362,6 +432,7 @@ class MainWindow(QMainWindow):
         if not self.isMaximized() and not self.isFullScreen():
             self.resize(self.size().boundedTo(available_screen_size(self)))
         self._splitter.restoreState(decode_state(settings.workspace.layout))
+        self.gallery.page.bar.set_layout(settings.workspace.thumbnail_side, settings.workspace.details_shown)
         self._show_device()
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -381,7 +452,10 @@ class MainWindow(QMainWindow):
         self.drop_and_paste.close()
         self.import_controller.close()
         self.project_controller.recovery.close()
+        self.queue.close()
         self.library_controller.close()
+        self.gallery.shut_down()
+        self._history.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()
@@ -395,6 +469,7 @@ class MainWindow(QMainWindow):
     def prepare_for_shutdown(self) -> None:
         """Save what the next start restores: the system is about to end this process."""
         self.preferences.save()
+        self.queue.save_now()
         self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
     def _quit(self) -> None:

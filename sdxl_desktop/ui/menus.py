@@ -9,10 +9,12 @@ from PySide6.QtGui import QAction
 
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
+from sdxl_desktop.ui.grid.grid_controller import GridController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.menu_actions import MenuEntry
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.queue.queue_controller import QueueController
 
 Menu = tuple[MenuEntry | None, ...]
 
@@ -24,6 +26,7 @@ class WindowActions:
     open: Callable[[], object]
     paste: Callable[[], object]
     open_library: Callable[[], object]
+    toggle_gallery: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
     open_log: Callable[[], object]
@@ -38,12 +41,14 @@ def build_menus(
     projects: ProjectController,
     canvas: CanvasFiles,
     canvas_area: CanvasArea,
+    queue: QueueController,
+    grids: GridController,
     window_actions: WindowActions,
 ) -> dict[str, Menu]:
     """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
-        "Pic&ture": _picture_menu(controller),
+        "Pic&ture": _picture_menu(controller, queue, grids),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (
@@ -79,15 +84,18 @@ def _file_menu(
     )
 
 
-def _picture_menu(controller: MainController) -> Menu:
+def _picture_menu(controller: MainController, queue: QueueController, grids: GridController) -> Menu:
     settings = controller.picture_settings
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
         MenuEntry("&Drafts…", controller.open_drafts, ("Ctrl+D",), "drafts"),
+        MenuEntry("&Grid…", grids.open, ("Ctrl+Shift+G",), "grid"),
         MenuEntry("&Cancel", controller.escape, ("Esc",)),
-        MenuEntry("Draw what was post&poned", controller.resume_postponed, name="take up"),
-        MenuEntry("C&lear the queue", controller.clear_queue, name="clear queue"),
+        MenuEntry("Add as ne&xt", controller.add_next, name="queue next"),
+        MenuEntry("Pause or contin&ue", queue.toggle_pause, ("Ctrl+Shift+P",), "pause"),
+        MenuEntry("&Queue…", queue.open_page, ("Ctrl+J",), "queue list"),
+        MenuEntry("C&lear the queue", queue.clear, name="clear queue"),
         None,
         MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
         MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),
@@ -119,6 +127,8 @@ def _edit_menu(controller: MainController, importer: ImportController, canvas_ar
 def _view_menu(canvas_area: CanvasArea, window_actions: WindowActions) -> Menu:
     canvas = canvas_area.canvas
     return (
+        MenuEntry("&Gallery", window_actions.toggle_gallery, ("Ctrl+G",), "gallery"),
+        None,
         MenuEntry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
         MenuEntry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
         MenuEntry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),

@@ -44,7 +44,9 @@ class ParametersPanel(QWidget):
     queue_requested = Signal()
     cancel_requested = Signal()
     clear_queue_requested = Signal()
-    resume_requested = Signal()
+    continue_requested = Signal()
+    pause_requested = Signal()
+    queue_list_requested = Signal()
     compare_requested = Signal()
     drafts_requested = Signal()
     expand_requested = Signal()
@@ -63,6 +65,7 @@ class ParametersPanel(QWidget):
         self._workspace = Workspace(checkpoint_id_of, addition_files)
         self._panels = PanelColumn()
         self._generate_bar = GenerateBar()
+        self._is_workspace_current = False
         self._lay_out()
         self._connect()
         self._show()
@@ -79,6 +82,7 @@ class ParametersPanel(QWidget):
     def _connect(self) -> None:
         panels, bar = self._panels, self._generate_bar
         panels.edited.connect(self._handle_panel_change)
+        panels.prompts_edited.connect(self._handle_prompts_change)
         panels.section_toggled.connect(self.changed)
         panels.checkpoint.changed.connect(self._choose_checkpoint)
         panels.checkpoint.library_requested.connect(self.library_requested)
@@ -92,7 +96,9 @@ class ParametersPanel(QWidget):
         bar.queue_requested.connect(self.queue_requested)
         bar.cancel_requested.connect(self.cancel_requested)
         bar.clear_queue_requested.connect(self.clear_queue_requested)
-        bar.resume_requested.connect(self.resume_requested)
+        bar.continue_requested.connect(self.continue_requested)
+        bar.pause_requested.connect(self.pause_requested)
+        bar.queue_list_requested.connect(self.queue_list_requested)
         bar.drafts_requested.connect(self.drafts_requested)
 
     # the request
@@ -200,12 +206,20 @@ class ParametersPanel(QWidget):
             self._show()
 
     def _read_panels(self) -> None:
-        self._panels.read(self._workspace)
+        if not self._is_workspace_current:
+            self._panels.read(self._workspace)
 
     def _handle_panel_change(self) -> None:
         """Handle a value changed by the user."""
-        self._read_panels()
-        self._show_and_notify()
+        self._panels.read(self._workspace)
+        self._show(were_read=True)
+        self._notify()
+
+    def _handle_prompts_change(self) -> None:
+        """Handle a key typed into a prompt: no other value depends on it, and no other panel shows it."""
+        self._workspace.set_prompts(self._panels.prompts.value())
+        self._show_generate_bar()
+        self._notify()
 
     def _change(self, change: Callable[[], T]) -> T:
         """Call `change` on the up-to-date workspace and notify of it. Returns and raises what `change` does."""
@@ -216,11 +230,23 @@ class ParametersPanel(QWidget):
 
     def _show_and_notify(self) -> None:
         self._show()
-        self.changed.emit()
+        self._notify()
 
-    def _show(self) -> None:
+    def _notify(self) -> None:
+        """Emit `changed`. Nothing can be typed meanwhile, so the panels need not be read for each receiver."""
+        self._is_workspace_current = True
+        try:
+            self.changed.emit()
+        finally:
+            self._is_workspace_current = False
+
+    def _show(self, *, were_read: bool = False) -> None:
+        """Show the workspace. `were_read`: the panels have just been read, and nothing else has changed."""
+        self._panels.show_workspace(self._workspace, were_read=were_read)
+        self._show_generate_bar()
+
+    def _show_generate_bar(self) -> None:
         workspace = self._workspace
-        self._panels.show_workspace(workspace)
         has_checkpoint = workspace.checkpoint is not None
         self._generate_bar.set_mode(
             edit_mode(workspace.edit_source),
@@ -303,6 +329,12 @@ class ParametersPanel(QWidget):
         """Show above the button what the next run may lack; the button stays enabled."""
         self._generate_bar.set_shortage(text)
 
-    def set_run_status(self, *, running: bool, cancelling: bool, waiting: int) -> None:
+    def set_run_status(self, status: RunStatus) -> None:
         """Update the button for the session's state."""
-        self._generate_bar.set_status(RunStatus(running, cancelling, waiting))
+        self._generate_bar.set_status(status)
+
+    @property
+    def queue_anchor(self) -> QWidget:
+        """The control at which the list of the queue opens."""
+        bar = self._generate_bar
+        return bar.list_button if bar.list_button.isVisible() else bar.queue_button

@@ -37,7 +37,7 @@ class ResultListModel(QAbstractListModel):
         """The digest of the picture on the canvas, None if there is none."""
 
     def update(self, results: Sequence[Result]) -> bool:
-        """Update from the session; return whether a result was appended."""
+        """Update from the session; return whether a result of this session was appended."""
         new, old = tuple(results), self._results
         if len(new) == len(old) and all(map(same_drawing, new, old)):
             return self._update_in_place(new)
@@ -45,7 +45,7 @@ class ResultListModel(QAbstractListModel):
             self.beginInsertRows(_ROOT, len(old), len(new) - 1)
             self._results = new
             self.endInsertRows()
-            return True
+            return not new[-1].is_earlier
         row = _first_differing_row(new, old)
         if len(new) == len(old) - 1 and all(map(same_drawing, new[row:], old[row + 1 :])):
             self.beginRemoveRows(_ROOT, row, row)
@@ -74,7 +74,7 @@ class ResultListModel(QAbstractListModel):
         self.beginResetModel()
         self._prune_thumbnails()
         self.endResetModel()
-        return bool(new) and (not old or new[-1].picture is not old[-1].picture)
+        return bool(new) and not new[-1].is_earlier and (not old or new[-1].picture is not old[-1].picture)
 
     def _prune_thumbnails(self) -> None:
         kept = {id(result.picture) for result in self._results}

@@ -83,6 +83,7 @@ QPushButton[role="link"] {
 }
 QPushButton[role="link"]:hover { background: @hover; }
 QPushButton[role="link"]:focus { border-color: @accent; }
+QPushButton[role="link"]:disabled { color: @outline; }
 
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 5px; color: @text; }
 QToolButton:hover { background: @hover; }
@@ -139,5 +140,8 @@ QLabel#dropWords {
     background: @accent; color: @on_accent; border-radius: 8px; padding: 10px 20px; font-weight: 600;
 }
 QFrame#toast { background: @note_background; border: 1px solid @outline; border-radius: 8px; }
-QListView#strip { border: none; border-top: 1px solid @line; background: @sunken; }
+QFrame#queuePopover { background: @window; border: 1px solid @outline; }
+QWidget#stripRow { border-top: 1px solid @line; background: @sunken; }
+QListView#strip { border: none; background: @sunken; }
+QWidget#details { background: @window; border-left: 1px solid @line; }
 """

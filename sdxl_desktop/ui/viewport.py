@@ -56,6 +56,16 @@ class Viewport:
         """Return the view moved by this many points, as if the picture were dragged."""
         return replace(self, centre=self.centre - by / self.scale, is_fitted=False)._clamped()
 
+    def showing_part_of(self, other: Viewport) -> Viewport:
+        """Return the view of this picture that shows the same part of it as `other` does of its own, at the same size
+        in the widget."""
+        if other.is_fitted:
+            return self.fit()
+        x = other.centre.x() / max(1.0, other.picture_size.width()) * self.picture_size.width()
+        y = other.centre.y() / max(1.0, other.picture_size.height()) * self.picture_size.height()
+        scale = other.scale * other.picture_size.width() / max(1.0, self.picture_size.width())
+        return replace(self, scale=scale, centre=QPointF(x, y), is_fitted=False)._clamped()
+
     def snapped_to_pixels(self, ratio: float) -> Viewport:
         """Move by less than a screen pixel, so that at 100 % the picture's pixels match the screen's."""
         corner = self.picture_rect().topLeft() * ratio

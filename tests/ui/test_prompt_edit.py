@@ -177,7 +177,7 @@ def test_the_tooltip_says_what_is_wrong_where_it_is_wrong(edit: PromptEdit) -> N
     QToolTip.hideText()
 
 
-def test_an_error_is_also_told_in_words_under_the_prompt(field: PromptField) -> None:
+def test_an_error_is_also_explained_under_the_prompt(field: PromptField) -> None:
     field.set_value("(red:1.2.3)")
     (error,) = (label for label in field.findChildren(QLabel) if "1.2.3 is not a number" in label.text())
     assert error.isVisible()

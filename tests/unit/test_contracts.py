@@ -15,6 +15,8 @@ LAYERS = "Imports go one way, downwards"
 NO_QT = "No Qt below the bridge"
 WEIGHTS = "Only the engine and the library load weights"
 FORMATS = "Formats read descriptions of weights, and load none"
+HISTORY = "The history indexes picture files, and knows no engine and no library"
+DATABASE = "Only the history uses the database's libraries"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,8 @@ def test_the_contracts_hold(copy: Path) -> None:
     assert f"{NO_QT} KEPT" in words
     assert f"{WEIGHTS} KEPT" in words
     assert f"{FORMATS} KEPT" in words
+    assert f"{HISTORY} KEPT" in words
+    assert f"{DATABASE} KEPT" in words
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,10 @@ def test_the_contracts_hold(copy: Path) -> None:
             "imaging/mask_operations.py", "import sdxl_desktop.metadata.picture_files", LAYERS, marks=pytest.mark.slow
         ),
         ("formats/safetensors_header.py", "import sdxl_desktop.library.scan", LAYERS),
+        ("history/entries.py", "import sdxl_desktop.session.result_files", LAYERS),
+        ("history/entries.py", "import sdxl_desktop.library.scan", HISTORY),
+        pytest.param("history/store.py", "import PySide6.QtCore", NO_QT, marks=pytest.mark.slow),
+        ("session/result_files.py", "def later():\n    import sqlalchemy", DATABASE),
         ("formats/key_mapping.py", "def later():\n    from safetensors import safe_open", FORMATS),
         pytest.param(
             "formats/lora_keys.py", "import sdxl_desktop.engine.engine_protocol", FORMATS, marks=pytest.mark.slow

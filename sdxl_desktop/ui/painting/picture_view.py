@@ -175,6 +175,14 @@ class PictureView(QWidget):
             self._viewport.zoomed(zoom / self.devicePixelRatioF(), about or QRectF(self.rect()).center())
         )
 
+    def pan(self, by: QPointF) -> None:
+        """Move the picture by this many logical pixels."""
+        self._set_viewport(self._viewport.panned(by))
+
+    def show_same_part(self, other: Viewport) -> None:
+        """Show the part of the picture that `other` shows of its own."""
+        self._set_viewport(self._viewport.showing_part_of(other))
+
     def _set_viewport(self, viewport: Viewport) -> None:
         viewport = viewport.snapped_to_pixels(self.devicePixelRatioF())
         if viewport == self._viewport:

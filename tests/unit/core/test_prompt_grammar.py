@@ -211,7 +211,7 @@ def test_only_what_is_longer_than_a_chunk_is_divided() -> None:
     assert pack_chunks([], 3) == []
 
 
-# weighing words from the keyboard
+# changing weights from the keyboard
 
 
 def reweighed(marked: str, change: float) -> str | None:

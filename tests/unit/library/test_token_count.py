@@ -84,10 +84,13 @@ def test_an_embedding_costs_its_vectors_and_is_not_divided_over_two_chunks(folde
 
 def test_a_tokenizer_json_is_counted_by_without_its_truncation(folder: Path, tmp_path: Path) -> None:
     from tokenizers import Tokenizer
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import WhitespaceSplit
 
     whole = tmp_path / "whole"
     whole.mkdir()
-    made = TokenCounter(folder)._tokenizer
+    made = Tokenizer(BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"), end_of_word_suffix="</w>"))
+    made.pre_tokenizer = WhitespaceSplit()
     made.enable_truncation(CHUNK_TOKENS)
     made.enable_padding(length=CHUNK_TOKENS)
     made.save(str(whole / "tokenizer.json"))
