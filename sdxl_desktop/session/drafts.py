@@ -59,11 +59,12 @@ def draft_request(
     full_request: GenerationRequest, full_checkpoint: Checkpoint, draft_checkpoint: Checkpoint, count: int
 ) -> GenerationRequest:
     """Return a request for `count` quick pictures of `full_request` with `draft_checkpoint` (perhaps `full_checkpoint`
-    itself).
+    itself). Where the prompts of its pictures differ, all drafts have those of the first.
 
     Seeds count up from that of `full_request`; the draft checkpoint's tiny VAE decodes if it has one. Raises
     RequestError for requests that cannot be drafted.
     """
+    full_request = full_request.of_picture(0)
     if full_request.edit is not None or full_request.start is not None:
         raise RequestError(
             "Drafts are drawn from words alone.",
@@ -151,7 +152,7 @@ def finishing_request(draft: Draft, strength: float = FINISHING_STRENGTH) -> Gen
     A draft of another size is fitted to it. `strength` in (0, 1] is the fraction of the denoising performed. The
     request names the draft's file, with which it can be repeated.
     """
-    full_request = draft.full_request
+    full_request = draft.full_request.of_picture(0)
     return replace(
         full_request,
         sampling=replace(full_request.sampling, seed=draft.picture.seed, count=1, variation_strength=0.0),

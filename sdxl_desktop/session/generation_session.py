@@ -192,7 +192,9 @@ class GenerationSession:
                 self.run = replace(self.run, preview=event.pixels)
             case PictureFinished():
                 self._count_finished(event.picture)
-                self._add_result(Result(picture=event.picture, request=self.run.request))
+                self._add_result(
+                    Result(picture=event.picture, request=self.run.request.of_picture(event.picture.index))
+                )
             case RunFinished():
                 devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)

@@ -161,7 +161,7 @@ def grid_cells(
     twice = next((axis.parameter.label for axis in axes if names.count(axis.parameter.name) > 1), None)
     if twice is not None and names.count(REPLACE) < 2:
         raise RequestError(f"{twice} is on two axes.", next_step="Choose another parameter for one of them.")
-    first = replace(base, sampling=replace(base.sampling, count=1))
+    first = base.with_pictures(0, replace(base.sampling, count=1)).of_picture(0)
     checked = {
         name: find_checkpoint(name) for axis in axes if axis.parameter.name == CHECKPOINT for name in axis.values
     }

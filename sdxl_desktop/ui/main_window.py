@@ -30,6 +30,7 @@ from sdxl_desktop.session.model_search import addition_files
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
+from sdxl_desktop.ui.additions.additions_controller import AdditionsContext, AdditionsController
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.checkpoint_controller import CheckpointController
@@ -54,6 +55,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftContext, PromptCraftController
 from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
@@ -157,6 +159,17 @@ class MainWindow(QMainWindow):
             self.controller.show_error,
         )
         self.grids = GridController(grid_context, context.paths.data / "grids.json")
+        self.prompt_craft = PromptCraftController(
+            PromptCraftContext(
+                self,
+                context.paths,
+                self.preferences.value,
+                context.background,
+                self.parameters_panel,
+                self.controller,
+                self.project_controller.last_folder,
+            )
+        )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -166,6 +179,18 @@ class MainWindow(QMainWindow):
         )
         self.library_controller = LibraryController(
             library_context, context.library_thread, context.paths.data, self.preferences.library
+        )
+        self.additions = AdditionsController(
+            AdditionsContext(
+                self,
+                self.parameters_panel,
+                context.background,
+                context.paths,
+                self.preferences.value,
+                self.controller.notify,
+                self.controller.show_error,
+                self.open_settings,
+            )
         )
         handlers = incoming_handlers(
             self.import_controller, self.project_controller, self.controller, self.library_controller
@@ -237,6 +262,8 @@ class MainWindow(QMainWindow):
             self.router.paste,
             self.library_controller.open_dialog,
             self.gallery.toggle,
+            self.additions.open_dialog,
+            self.additions.open_tokens,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -255,6 +282,7 @@ class MainWindow(QMainWindow):
                 self.queue,
                 self.grids,
                 own,
+                self.prompt_craft,
             ),
         )
 
@@ -269,6 +297,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
+        self.preferences.changed.connect(self.prompt_craft.apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
         self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
@@ -277,6 +306,7 @@ class MainWindow(QMainWindow):
         self.canvas_area.document_menu_requested.connect(self._open_document_menu)
         self.import_controller.edit_source_changed.connect(self._enable_actions)
         self._connect_project_controller()
+        self.controller.weight_files_added.connect(self.additions.offer_copy)
         self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
         self.drop_and_paste.dropped.connect(self.router.open_incoming)
         self.parameters_panel.adapter_files_added.connect(self.router.open_files)
@@ -336,6 +366,8 @@ class MainWindow(QMainWindow):
         self.queue.start()
         self._history.start(self.session.store.folder)
         self.gallery.recent.fill()
+        self.additions.start()
+        self.prompt_craft.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
@@ -407,6 +439,7 @@ class MainWindow(QMainWindow):
         self._history.set_folder(self.session.store.folder)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
+        self.additions.apply_preferences(before)
         if preferences.checkpoints_folder != before.checkpoints_folder:
             self.library_controller.watch()
             self.checkpoint_controller.rescan()
@@ -456,6 +489,7 @@ class MainWindow(QMainWindow):
         self.library_controller.close()
         self.gallery.shut_down()
         self._history.close()
+        self.additions.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()

@@ -49,6 +49,13 @@ class TestRepeatability:
             single = generate(engine, request_for(seed=picture.seed, scheduler=scheduler)).picture
             assert (single.pixels == picture.pixels).all()
 
+    def test_each_picture_can_have_a_prompt_of_its_own(self, engine: Any, request_for: Any) -> None:
+        prompts = tuple(Prompts(prompt=words, negative_prompt=f"no {words}") for words in ("cat", "dog", "dog"))
+        several = replace(request_for(seed=24, count=3), prompts=prompts[0], picture_prompts=prompts)
+        for picture, words in zip(generate(engine, several).finished.pictures, prompts, strict=True):
+            single = generate(engine, request_for(seed=picture.seed, prompts=words)).picture
+            assert (single.pixels == picture.pixels).all()
+
     def test_preview_changes_nothing(self, engine: Any, request_for: Any) -> None:
         with_preview = generate(engine, request_for(preview=True)).picture.pixels
         assert (with_preview == generate(engine, request_for(preview=False)).picture.pixels).all()

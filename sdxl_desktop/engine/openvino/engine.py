@@ -180,6 +180,9 @@ class OpenVinoEngine:
             lambda one, decoded: self._finish_picture(run, base, edit_inputs, one, decoded),
         ) as overlap:
             for index, seed in list(enumerate(request.sampling.seeds))[run.first_picture :]:
+                if request.prompts_of(index) != run.prompts:
+                    run.prompts = request.prompts_of(index)
+                    workflow = self._create_workflow(run, participants, edit_inputs, overlap)
                 latents = self._denoise(run, participants, workflow, index, seed, overlap)
                 if has_diverged(latents.final) and self._discard_cached(run, participants, overlap):
                     workflow = self._create_workflow(run, participants, edit_inputs)
@@ -194,8 +197,16 @@ class OpenVinoEngine:
         return RunFinished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.execution_devices)
 
     def _create_workflow(
-        self, run: GenerationRun, participants: Sequence[RunCheckpoint], edit_inputs: EditInputs | None
+        self,
+        run: GenerationRun,
+        participants: Sequence[RunCheckpoint],
+        edit_inputs: EditInputs | None,
+        overlap: BackgroundDecoder | None = None,
     ) -> Workflow:
+        """Compile the parts and encode `run.prompts`, after `overlap` has finished decoding the last picture."""
+        if overlap is not None:
+            with run.stopwatch.timing("decode"):
+                overlap.finish()
         stage_inputs = self._preparation.prepare_stages(run, participants)
         with run.stopwatch.timing("encode"):
             return Workflow(

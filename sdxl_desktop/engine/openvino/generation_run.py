@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from sdxl_desktop.core.events import Phase, Picture, Progress, Timings
 from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paused_run import PausedRun
-from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import StepCaching
 from sdxl_desktop.engine.engine_protocol import Emit, Pausing
 from sdxl_desktop.engine.openvino.memory_budget import PeakMemory
@@ -56,6 +56,11 @@ class GenerationRun:
     execution_devices: dict[str, str] = field(default_factory=dict)
     pausing: Pausing | None = None
     content: str = ""
+    prompts: Prompts = field(init=False)
+    """The prompts of the picture being drawn."""
+
+    def __post_init__(self) -> None:
+        self.prompts = self.request.prompts_of(0)
 
     @property
     def step_caching(self) -> StepCaching | None:

@@ -15,6 +15,7 @@ from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel
 from sdxl_desktop.ui.panels.edit_panel import EditPanel
 from sdxl_desktop.ui.panels.few_step_note import FewStepNote
 from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
+from sdxl_desktop.ui.panels.prompt_bar import PromptBar
 from sdxl_desktop.ui.panels.prompts_panel import PromptsPanel
 from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
 from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
@@ -49,7 +50,8 @@ class PanelColumn(QScrollArea):
         super().__init__()
         self.checkpoint = CheckpointPanel()
         self.few_step_note = FewStepNote()
-        self.prompts = PromptsPanel()
+        self.prompt_bar = PromptBar()
+        self.prompts = PromptsPanel(self.prompt_bar)
         self.edit = EditPanel()
         self.sampling = SamplingPanel()
         self.refiner = RefinerPanel()
@@ -68,7 +70,7 @@ class PanelColumn(QScrollArea):
         }
         self._lay_out()
         self.prompts.changed.connect(self.prompts_edited)
-        for panel in (self.edit, self.sampling, self.refiner, self.adapters, self.micro_conditioning):
+        for panel in (self.prompt_bar, self.edit, self.sampling, self.refiner, self.adapters, self.micro_conditioning):
             panel.changed.connect(self.edited)
         for section in self._sections.values():
             section.toggled.connect(self.section_toggled)
@@ -107,6 +109,7 @@ class PanelColumn(QScrollArea):
         micro = self.micro_conditioning.value()
         return WorkspaceValue(
             prompts=self.prompts.value(),
+            styles=self.prompt_bar.value(),
             sampling=self.sampling.value(),
             micro_conditioning=micro.conditioning,
             micro_conditioning_on=micro.on,
@@ -131,6 +134,7 @@ class PanelColumn(QScrollArea):
             self.sampling.set_checkpoint(workspace.checkpoint)
         shown = self._read_value if were_read else self._value(value.checkpoint)
         _show_in(self.prompts, shown.prompts, value.prompts)
+        _show_in(self.prompt_bar, shown.styles, value.styles)
         _show_in(self.sampling, shown.sampling, workspace.sampling)
         _show_in(self.micro_conditioning, _micro_conditioning_of(shown), _micro_conditioning_of(value))
         _show_in(self.edit, shown.edit, value.edit)

@@ -172,7 +172,7 @@ def test_json_is_the_only_thing_on_standard_output(
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert "Multiple distributions" in captured.err
-    assert set(report) == {"images", "seeds", "seconds", "devices", "request"}
+    assert set(report) == {"images", "seeds", "prompts", "seconds", "devices", "request"}
     assert report["images"] == [str(work_folder / "x.png"), str(work_folder / "x-2.png")]
     assert report["seeds"] == [3, 4]
     assert set(report["seconds"]) == {"load", "compile", "encode", "denoise", "decode"}
@@ -184,6 +184,9 @@ def test_json_is_the_only_thing_on_standard_output(
         "negative_prompt": "",
         "prompt_2": "a ♥",
         "negative_prompt_2": "",
+        "typed_prompt": "a ♥",
+        "typed_negative_prompt": "",
+        "styles": [],
         "size": "64x64",
         "steps": 3,
         "guidance_scale": 4.5,
@@ -387,12 +390,12 @@ def test_a_home_folder_is_found_where_no_shell_expands_it(
 def test_what_a_prompt_holds_of_other_languages_is_reported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "a fox <lora:detail:0.8> [cat:dog:0.5] (x)1.2 {red|blue} __animal__ embedding:mood"
-    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "{a|b}") == 0
-    reported = capsys.readouterr().err
-    for part in ("<lora:detail:0.8>", "[cat:dog:0.5]", "1.2", "{red|blue}", "__animal__", "embedding:mood", "{a|b}"):
-        assert f"'{part}'" in reported
-    assert run_command(fake_entry_points, "generate", "a (very:1.2) fox, snake_case __init__ing {braces}", *MINE) == 0
+    words = "a fox <hypernet:detail:0.8> [cat:dog:0.5] (x)1.2 embedding:mood {red|blue"
+    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "<lora:a:1>${a}") == 0
+    told = capsys.readouterr().err
+    for part in ("<hypernet:detail:0.8>", "[cat:dog:0.5]", "1.2", "embedding:mood", "{", "${", "<lora:a:1>"):
+        assert f"'{part}'" in told
+    assert run_command(fake_entry_points, "generate", "a (very:1.2) fox, snake_case __ init {braces}", *MINE) == 0
     assert "read as text" not in capsys.readouterr().err
 
 
