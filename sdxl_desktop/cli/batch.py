@@ -29,6 +29,7 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
+from sdxl_desktop.session.addition_library import LoraLookup, lora_lookup
 from sdxl_desktop.session.batch_rows import BatchRow, read_rows
 from sdxl_desktop.session.result_files import check_writable
 from sdxl_desktop.session.run_progress import RunProgress
@@ -69,6 +70,7 @@ class _Builder:
     default: Checkpoint
     folder: Path
     prompt_craft: PromptCraftFiles
+    lora_lookup: LoraLookup | None = None
     found: dict[str, Checkpoint] = field(default_factory=dict)
 
     def request(self, row: BatchRow, tell: Callable[[str], None], seed: int | None = None) -> GenerationRequest:
@@ -92,7 +94,9 @@ class _Builder:
         craft = prompt_craft_for(options, self.prompt_craft)
         wanted = row.text("checkpoint") or craft.checkpoint
         checkpoint = self.default if wanted is None else self._find_checkpoint(wanted)
-        return request_from_options(options, checkpoint, self.preferences, self._find_checkpoint, tell, craft)
+        return request_from_options(
+            options, checkpoint, self.preferences, self._find_checkpoint, tell, craft, lora_lookup=self.lora_lookup
+        )
 
     def _find_checkpoint(self, name: str) -> Checkpoint:
         if name not in self.found:
@@ -117,7 +121,9 @@ def run_batch(entry_points: EntryPoints, file: Path, output: Path, *, resume: bo
     progress = _open_progress(folder, resume=resume, create=not check)
     library = library_for(paths, preferences)
     prompt_craft = PromptCraftFiles(paths, preferences, lambda note: print_message(console, note))
-    builder = _Builder(preferences, library, library.default_checkpoint(), file.parent, prompt_craft)
+    builder = _Builder(
+        preferences, library, library.default_checkpoint(), file.parent, prompt_craft, lora_lookup(paths, preferences)
+    )
     drawing = PlannedDrawing(entry_points, paths, progress, fallback_folders(paths, preferences), console, as_json)
     planner = _Planner(builder, folder, progress, drawing)
     planner.plan(rows)

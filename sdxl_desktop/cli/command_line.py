@@ -27,12 +27,14 @@ from sdxl_desktop.cli.generate_run import run_generate
 from sdxl_desktop.cli.history_command import history
 from sdxl_desktop.cli.inspect_command import inspect
 from sdxl_desktop.cli.json_report import devices_report
+from sdxl_desktop.cli.loras_command import loras
 from sdxl_desktop.cli.option_types import use_option_types
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.cli.styles_command import styles
 from sdxl_desktop.cli.terminal_encoding import tolerate_any_text
+from sdxl_desktop.cli.tokens_command import tokens
 from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.errors import SdxlDesktopError, describe_error, wrap_error
 from sdxl_desktop.core.paths import expand_path
@@ -189,6 +191,8 @@ app.add_typer(history, name="history")
 app.add_typer(styles, name="styles")
 app.command()(bench)
 app.command()(inspect)
+app.command()(tokens)
+app.add_typer(loras, name="loras")
 
 
 @app.command()

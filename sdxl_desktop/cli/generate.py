@@ -96,6 +96,14 @@ def generate(
             rich_help_panel=ADDITIONS,
         ),
     ] = None,
+    ignore_unknown_loras: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-unknown-loras",
+            help="Draw without the LoRAs that the prompt names and your library lacks.",
+            rich_help_panel=ADDITIONS,
+        ),
+    ] = False,
     vae: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Another VAE, a file or a folder.", rich_help_panel=ADDITIONS)
     ] = None,
@@ -151,6 +159,7 @@ def generate(
         variants=variants,
         lora=tuple(lora or ()),
         embedding=tuple(embedding or ()),
+        ignore_unknown_loras=ignore_unknown_loras,
         vae=vae,
         latents_out=latents_out,
         from_latents=from_latents,
@@ -170,6 +179,6 @@ with_declared_options(
         "strength": ("image",),
         "mask_blur": ("backdrop", "mask", "intent"),
         "refine": ("refiner",),
-        "clip_skip": ("lora", "embedding", "vae"),
+        "clip_skip": ("lora", "embedding", "ignore_unknown_loras", "vae"),
     },
 )

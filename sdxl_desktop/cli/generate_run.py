@@ -32,6 +32,7 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.latent_files import SUFFIX, write_latents
+from sdxl_desktop.session.addition_library import lora_lookup
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.result_files import (
@@ -77,7 +78,13 @@ def run_generate(
     checkpoint = checkpoint or craft.checkpoint
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     request = request_from_options(
-        options, found, preferences, library.find_checkpoint, lambda note: print_message(console, note), craft
+        options,
+        found,
+        preferences,
+        library.find_checkpoint,
+        lambda note: print_message(console, note),
+        craft,
+        lora_lookup=lora_lookup(paths, preferences),
     )
     store = _store(output, request.sampling.count, fallback_folders(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)

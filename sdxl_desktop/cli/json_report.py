@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sdxl_desktop.core.additions import LoraReference
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.edit import EditParameters
@@ -64,7 +65,7 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "mode": request.mode.value,
         "edit": _edit_report(request.edit),
         "refine": _refine_report(request.refine),
-        "loras": [{"file": str(lora.file), "weight": lora.weight} for lora in request.additions.loras],
+        "loras": [_lora_report(lora) for lora in request.additions.loras],
         "embeddings": [{"file": str(used.file), "token": used.token} for used in request.additions.embeddings],
         "vae": None if request.additions.vae is None else str(request.additions.vae),
         **report_values(request.output),
@@ -77,10 +78,15 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
     }
 
 
+def _lora_report(lora: LoraReference) -> dict[str, object]:
+    text_weight = lora.weight_in(Part.TEXT_ENCODER)
+    return {"file": str(lora.file), "weight": lora.weight, "text_weight": text_weight, "from_prompt": lora.from_prompt}
+
+
 def _typed_report(request: GenerationRequest) -> dict[str, object]:
     """What was typed, and the styles put on it."""
     source = request.prompt_source
-    typed = request.prompts if source is None else source.prompts
+    typed = (request.typed_prompts or request.prompts) if source is None else source.prompts
     return {
         "typed_prompt": typed.prompt,
         "typed_negative_prompt": typed.negative_prompt,

@@ -16,6 +16,7 @@ from sdxl_desktop.core.edit import EditParameters, EditSource
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.lora_tags import find_tags
 from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
 from sdxl_desktop.core.prompt_notes import prompt_notes
 from sdxl_desktop.core.refine import RefinerParameters, Refining
@@ -27,12 +28,14 @@ from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import read_few_step_lora
 from sdxl_desktop.metadata.latent_files import read_latents
+from sdxl_desktop.session.addition_library import LoraLookup, UnknownLoraError
 from sdxl_desktop.session.building import RunContext, build_request
 from sdxl_desktop.session.declared_values import Given
 from sdxl_desktop.session.document.frame import frame_of_edit, with_frame_size
 from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, with_given_values, with_intent
 from sdxl_desktop.session.few_step import recommended_sampling
 from sdxl_desktop.session.prompt_craft.presets import SettingsPreset
+from sdxl_desktop.session.prompt_loras import with_prompt_loras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Options:
     latents_out: Path | None = None
     from_latents: Path | None = None
     from_step: int | None = None
+    ignore_unknown_loras: bool = False
 
 
 def request_from_options(
@@ -65,10 +69,12 @@ def request_from_options(
     find: Callable[[str], Checkpoint],
     tell: Callable[[str], None],
     craft: PromptCraft | None = None,
+    lora_lookup: LoraLookup | None = None,
 ) -> GenerationRequest:
     """Return the request; values not given come from saved latents, the checkpoint's recommendation, `usual` or, for
-    seeds, at random. `find` finds a checkpoint by name or folder. Warnings about likely unintended results go to
-    `tell`. `craft` holds the styles, wildcards and preset (default: none).
+    seeds, at random. `find` finds a checkpoint by name or folder, `lora_lookup` the LoRAs that prompts name (None: tags
+    are text). Warnings about likely unintended results go to `tell`. `craft` holds the styles, wildcards and preset
+    (default: none).
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
@@ -80,7 +86,7 @@ def request_from_options(
     checkpoint.check_size(sampling.size)
     refiner, refining = _refiner(options, given, find, craft.preset)
     prompts = Prompts(prompt=decode_argument(options.prompt), **given[Prompts])
-    for note in prompt_notes(prompts, expand_variants=craft.expands_variants):
+    for note in prompt_notes(prompts, lora_tags=lora_lookup is not None, expand_variants=craft.expands_variants):
         tell(note)
     value = WorkspaceValue(
         prompts=prompts,
@@ -106,11 +112,34 @@ def request_from_options(
     )
     additions = craft.with_preset_adapters(read_additions(options.lora, options.embedding, options.vae), tell)
     request = craft.with_final_prompts(build_request(value, checkpoint, run, additions), tell)
+    request = _with_prompt_loras(request, lora_lookup, tell, ignore_unknown=options.ignore_unknown_loras)
     _tell_few_step(request, tell)
     if "size" not in given.get(Sampling, {}):
         request = with_frame_size(request, checkpoint.size_multiple)
     _tell_frame(request, checkpoint, tell)
     return request
+
+
+def _with_prompt_loras(
+    request: GenerationRequest, lookup: LoraLookup | None, tell: Callable[[str], None], *, ignore_unknown: bool
+) -> GenerationRequest:
+    """Return `request` with the LoRAs that its prompts name; tells which are left out."""
+    if lookup is None:
+        return request
+    try:
+        made = with_prompt_loras(request, lookup, leave_out_unknown=ignore_unknown)
+    except UnknownLoraError as problem:
+        raise RequestError(
+            problem.what,
+            why=problem.why,
+            next_step="Correct the name (sdxl-desktop loras lists them), or add --ignore-unknown-loras.",
+        ) from problem
+    for tag in (*find_tags(request.prompts.prompt), *find_tags(request.prompts.prompt_2)) if ignore_unknown else ():
+        try:
+            lookup.find_lora(tag.name)
+        except UnknownLoraError as problem:
+            tell(f"{problem.what} It is left out.")
+    return made
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:

@@ -96,6 +96,16 @@ class AppPaths:
         return self.cache / "thumbnails"
 
     @property
+    def loras(self) -> Path:
+        """The application's own folder for LoRAs."""
+        return self.data / "loras"
+
+    @property
+    def embeddings(self) -> Path:
+        """The application's own folder for embeddings."""
+        return self.data / "embeddings"
+
+    @property
     def wildcards(self) -> Path:
         """The user's own wildcard files."""
         return self.data / "wildcards"

@@ -105,12 +105,14 @@ class OutputOptions:
 class GenerationRequest:
     """One run of the engine: a checkpoint folder and everything that determines its pictures.
 
-    `prompts` is the final text. `picture_prompts` holds that of each picture where they differ, else it is empty;
-    `prompt_source` what was typed, if the text was made from styles, variants or wildcards.
+    `prompts` is the final text, which the text encoders read. `picture_prompts` holds that of each picture where they
+    differ, else it is empty; `prompt_source` what was typed, if the text was made from styles, variants or wildcards.
+    `typed_prompts` are what was typed if only tags of LoRAs were taken out of it.
     """
 
     checkpoint: Path
     prompts: Prompts = Prompts()
+    typed_prompts: Prompts | None = None
     prompt_source: PromptSource | None = None
     picture_prompts: tuple[Prompts, ...] = ()
     sampling: Sampling = Sampling()

@@ -242,6 +242,34 @@ class Preferences:
         "",
         PreferenceInfo("Checkpoints folder", "Where your own checkpoints are looked for.", "folder", "Checkpoints"),
     )
+    additions_folder: str = _preference(
+        "",
+        PreferenceInfo(
+            "LoRAs and embeddings folder",
+            "Where your LoRAs and embeddings are looked for, subfolders included, besides the application's own "
+            "folders.",
+            "folder",
+            "Prompts",
+        ),
+    )
+    lora_tags: bool = _preference(
+        True,
+        PreferenceInfo(
+            "LoRAs in prompts",
+            "Whether <lora:name:0.8> in a prompt adds the LoRA of that name. Otherwise it is read as text.",
+            "switch",
+            "Prompts",
+        ),
+    )
+    completion: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Completion in prompts",
+            "Suggest LoRAs, embeddings, trigger words and the tags of your tag list while you type.",
+            "switch",
+            "Prompts",
+        ),
+    )
     compiled_quota_gb: int = _preference(
         DEFAULT_COMPILED_QUOTA_GB,
         PreferenceInfo(

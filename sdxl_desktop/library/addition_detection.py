@@ -43,7 +43,7 @@ def detect_addition_kind(file: Path) -> AdditionKind:
         return AdditionKind.LORA
     if is_vae_file(header.tensors):
         return AdditionKind.VAE
-    if why := _why_not_embedding(header):
+    if why := why_not_embedding(header):
         raise _unknown_addition_error(file, why)
     return AdditionKind.EMBEDDING
 
@@ -68,7 +68,7 @@ def _detect_pickled_kind(file: Path) -> AdditionKind:
     raise _unknown_addition_error(file, "It is too large for an embedding, and LoRAs are read from .safetensors only.")
 
 
-def _why_not_embedding(header: Header) -> str:
+def why_not_embedding(header: Header) -> str:
     """Return the reason why these tensors cannot be an embedding; "" if they can."""
     if len(header.tensors) > _MAX_EMBEDDING_TENSORS or any(
         len(place.shape) not in (1, 2) for place in header.tensors.values()

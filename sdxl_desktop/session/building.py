@@ -33,7 +33,8 @@ AESTHETIC_SCORE_FIELDS = tuple(name for name in scalars(MicroConditioning) if na
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What a run depends on besides the edited values: the available `refiners`, the canvas content, the devices, the
-    output options, and saved latents to resume from."""
+    output options, and saved latents to resume from.
+    """
 
     execution: Execution
     edit_source: EditSource = NO_EDIT_SOURCE

@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.lora_tags import find_tags
+from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.request import (
     MAX_SIDE,
     SIZE_MULTIPLE,
@@ -27,6 +30,7 @@ from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.metadata.picture_records import AnyRecord
 from sdxl_desktop.session import addition_values, edit_values
+from sdxl_desktop.session.addition_library import AdditionLibrary
 from sdxl_desktop.session.addition_values import listed_files
 from sdxl_desktop.session.building import (
     DEFAULT_OUTPUT,
@@ -42,6 +46,7 @@ from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
 from sdxl_desktop.session.prompt_craft import presets
 from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
 from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
+from sdxl_desktop.session.prompt_loras import recorded_prompts, with_prompt_loras
 from sdxl_desktop.session.recorded_settings import recorded_settings
 from sdxl_desktop.session.recorded_values import SAMPLING_FIELDS, with_recorded_parts
 from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart, Surroundings
@@ -72,6 +77,12 @@ class Workspace:
         self.few_step = FewStepSwitch()
         self.prompt_builder = PromptBuilder()
         """Knows the styles and wildcards; the owner of the workspace sets it."""
+        self.addition_library: AdditionLibrary | None = None
+        """Where the names of LoRAs in prompts are looked up; None: there is no library, so tags are text."""
+        self.lora_tags = True
+        """Whether tags such as <lora:name:0.8> add LoRAs; otherwise they are text."""
+        self.leave_out_unknown_loras = False
+        """Whether the next request is built without the LoRAs that are not in the library."""
         self._content_of = content_of
         self._addition_files = addition_files
         self._wanted = ""
@@ -221,9 +232,9 @@ class Workspace:
 
     # additions
 
-    def add_lora(self, file: Path) -> None:
-        """Add a LoRA to the list with weight 1; a listed one is enabled."""
-        self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file))
+    def add_lora(self, file: Path, weight: float = 1.0) -> None:
+        """Add a LoRA to the list with this weight; a listed one is enabled."""
+        self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file, weight))
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Add an embedding to the list under `token`, or the nearest free token; raises RequestError for an invalid
@@ -285,8 +296,13 @@ class Workspace:
 
     def _with_final_prompts(self, request: GenerationRequest) -> GenerationRequest:
         """Return `request`, whose prompts are as typed, with the final ones and the embeddings that they name."""
-        made = self.prompt_builder.applied_to(request, self._value.styles)
-        return with_used_embeddings(made, self._value.additions)
+        return self._with_additions(self.prompt_builder.applied_to(request, self._value.styles))
+
+    def _with_additions(self, request: GenerationRequest) -> GenerationRequest:
+        """Return `request`, whose prompts are final, with the embeddings and LoRAs that they name."""
+        made = with_used_embeddings(request, self._value.additions)
+        lookup = self.addition_library if self.lora_tags else None
+        return with_prompt_loras(made, lookup, leave_out_unknown=self.leave_out_unknown_loras)
 
     def build_combinations(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -298,9 +314,7 @@ class Workspace:
             return None
         made = self.prompt_builder.combination_requests(asked, self._value.styles)
         self._take_new_seeds()
-        return tuple(
-            with_used_embeddings(replace(request, sampling=self._sampling), self._value.additions) for request in made
-        )
+        return tuple(self._with_additions(replace(request, sampling=self._sampling)) for request in made)
 
     def count_combinations(self) -> int:
         """Return the number of combinations of the prompt's variants and wildcards; MAX_COMBINATIONS + 1 stands for
@@ -370,7 +384,9 @@ class Workspace:
             sampling=self._sampling,
             checkpoint=Path() if self.checkpoint is None else self.checkpoint.folder,
             checkpoints=self.checkpoints,
-            files=tuple(dict.fromkeys((*listed_files(self._value.additions), *self._addition_files()))),
+            files=tuple(
+                dict.fromkeys((*listed_files(self._value.additions), *self._library_files(), *self._addition_files()))
+            ),
             content_of=self._content_of,
             execution=execution,
         )
@@ -397,13 +413,14 @@ class Workspace:
             return settings, ()
         request = settings.request
         is_whole = {SettingsPart.PROMPT, SettingsPart.NEGATIVE_PROMPT} & set(settings.parts) <= set(parts)
-        typed = self.prompt_builder.recorded_source(
-            request if is_whole else replace(request, prompt_source=None), settings.seed
-        )
+        if not is_whole:
+            request = replace(request, prompt_source=None, typed_prompts=None)
+        typed, listed = self._recorded_prompts(request, settings.seed)
         self._value = replace(self._value, styles=typed.styles)
         styles = () if request.prompt_source is None or typed.styles or not is_whole else request.prompt_source.styles
         missing = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
-        return replace(settings, request=replace(request, prompts=typed.prompts)), missing
+        missing += self._unknown_loras(typed.prompts)
+        return replace(settings, request=replace(request, prompts=typed.prompts, additions=listed)), missing
 
     def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
         """Apply all settings that made a picture, with its seed locked. Returns a warning if not everything it used is
@@ -427,6 +444,34 @@ class Workspace:
         if names:
             self._sampling = replace(self._sampling, **{name: getattr(recorded, name) for name in names})
             self._sampling_is_set = True
+
+    def _recorded_prompts(self, request: GenerationRequest, seed: int) -> tuple[PromptSource, Additions]:
+        """Return what gives a recorded picture's prompts again, and the additions to list: those that tags in these
+        prompts add are not among them."""
+        from_prompt = any(lora.from_prompt for lora in request.additions.loras)
+        if not from_prompt and request.typed_prompts is None:
+            return self.prompt_builder.recorded_source(request, seed), request.additions
+        if not self.lora_tags or self.addition_library is None:
+            encoded = replace(request, prompt_source=None)
+            return self.prompt_builder.recorded_source(encoded, seed), request.additions
+        shown = replace(request, prompts=request.typed_prompts or request.prompts)
+        typed = self.prompt_builder.recorded_source(shown, seed)
+        source = request.prompt_source
+        if request.typed_prompts is None and (source is None or typed.prompts != source.prompts):
+            return typed, request.additions
+        return typed, recorded_prompts(request.prompts, typed.prompts, request.additions)[1]
+
+    def _library_files(self) -> tuple[Path, ...]:
+        library = self.addition_library
+        return () if library is None else tuple(entry.file for entry in library.entries)
+
+    def _unknown_loras(self, prompts: Prompts) -> tuple[str, ...]:
+        """Return the LoRAs that tags name and the library lacks, for a warning."""
+        library = self.addition_library
+        if library is None or not self.lora_tags:
+            return ()
+        names = dict.fromkeys(tag.name for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)))
+        return tuple(f"the LoRA {display_text(name, 80)}" for name in names if not library.knows_lora(name))
 
     def _missing_styles(self, names: Sequence[str]) -> tuple[str, ...]:
         return self.prompt_builder.styles().missing(names) if names else ()

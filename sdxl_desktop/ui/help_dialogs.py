@@ -51,6 +51,7 @@ GALLERY_SHORTCUTS = (
 )
 PROMPT_SHORTCUTS = (
     ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
+    ("Ctrl+Space", "Suggest words; Up and Down choose, Tab or Enter takes, Esc closes"),
     ("Alt+Up, Alt+Down", "The prompts you drew with, earlier and later"),
     ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
     ("BREAK", "Begin a new chunk of 77 tokens"),

@@ -22,6 +22,7 @@ from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind, detect_addition_kind, read_few_step_lora
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.metadata.latent_files import read_latents
+from sdxl_desktop.session.addition_library import UnknownLoraError
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.queue.generation_queue import Hold
 from sdxl_desktop.session.result_files import Result
@@ -52,6 +53,8 @@ class MainController(QObject):
     """The window's actions. `preferences` returns where and how the next run happens."""
 
     refreshed = Signal()
+    weight_files_added = Signal(object)
+    """tuple[Path, ...]"""
 
     def __init__(
         self,
@@ -169,6 +172,10 @@ class MainController(QObject):
         if request is not None:
             self._start_run(request, take)
 
+    def _queue_without_unknown_loras(self) -> None:
+        with self._parameters_panel.leaving_out_unknown_loras():
+            self._generate_now()
+
     def queue_combinations(self) -> None:
         """Queue a run for each combination of the prompt's variants and wildcards."""
         self._checkpoints.when_listed(self._queue_combinations)
@@ -218,6 +225,11 @@ class MainController(QObject):
         preferences = self._preferences()
         try:
             asked = build(preferences.execution, self._edit_source(), preferences.output)
+        except UnknownLoraError as problem:
+            self.notify(
+                str(problem), action="Draw without it", callback=self._queue_without_unknown_loras, persistent=True
+            )
+            return None
         except SdxlDesktopError as problem:
             self.show_error(problem, is_resolved=is_resolved)
             return None
@@ -294,6 +306,8 @@ class MainController(QObject):
             self._parameters_panel.scroll_to_adapters()
             more = f" and {len(added) - 1} more" if len(added) > 1 else ""
             self._notify_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
+            if made_for is None:
+                self.weight_files_added.emit(files)
 
     def open_latents(self, file: Path) -> None:
         """Decode the latents in `file` with the checkpoint that made them."""

@@ -30,6 +30,7 @@ from sdxl_desktop.session.model_search import addition_files
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
+from sdxl_desktop.ui.additions.additions_controller import AdditionsContext, AdditionsController
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.checkpoint_controller import CheckpointController
@@ -179,6 +180,18 @@ class MainWindow(QMainWindow):
         self.library_controller = LibraryController(
             library_context, context.library_thread, context.paths.data, self.preferences.library
         )
+        self.additions = AdditionsController(
+            AdditionsContext(
+                self,
+                self.parameters_panel,
+                context.background,
+                context.paths,
+                self.preferences.value,
+                self.controller.notify,
+                self.controller.show_error,
+                self.open_settings,
+            )
+        )
         handlers = incoming_handlers(
             self.import_controller, self.project_controller, self.controller, self.library_controller
         )
@@ -249,6 +262,8 @@ class MainWindow(QMainWindow):
             self.router.paste,
             self.library_controller.open_dialog,
             self.gallery.toggle,
+            self.additions.open_dialog,
+            self.additions.open_tokens,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -291,6 +306,7 @@ class MainWindow(QMainWindow):
         self.canvas_area.document_menu_requested.connect(self._open_document_menu)
         self.import_controller.edit_source_changed.connect(self._enable_actions)
         self._connect_project_controller()
+        self.controller.weight_files_added.connect(self.additions.offer_copy)
         self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
         self.drop_and_paste.dropped.connect(self.router.open_incoming)
         self.parameters_panel.adapter_files_added.connect(self.router.open_files)
@@ -350,6 +366,7 @@ class MainWindow(QMainWindow):
         self.queue.start()
         self._history.start(self.session.store.folder)
         self.gallery.recent.fill()
+        self.additions.start()
         self.prompt_craft.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
@@ -422,6 +439,7 @@ class MainWindow(QMainWindow):
         self._history.set_folder(self.session.store.folder)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
+        self.additions.apply_preferences(before)
         if preferences.checkpoints_folder != before.checkpoints_folder:
             self.library_controller.watch()
             self.checkpoint_controller.rescan()
@@ -471,6 +489,7 @@ class MainWindow(QMainWindow):
         self.library_controller.close()
         self.gallery.shut_down()
         self._history.close()
+        self.additions.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()

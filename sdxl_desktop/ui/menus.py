@@ -28,6 +28,8 @@ class WindowActions:
     paste: Callable[[], object]
     open_library: Callable[[], object]
     toggle_gallery: Callable[[], object]
+    open_additions: Callable[[], object]
+    open_tokens: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
     open_log: Callable[[], object]
@@ -81,6 +83,7 @@ def _file_menu(
         MenuEntry("Show in &folder", controller.results.show_in_folder, name="folder"),
         None,
         MenuEntry("Chec&kpoints…", window_actions.open_library, ("Ctrl+L",), "library"),
+        MenuEntry("LoRAs and em&beddings…", window_actions.open_additions, ("Ctrl+Shift+L",), "additions"),
         MenuEntry("Se&ttings…", window_actions.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
         None,
         MenuEntry("&Quit", window_actions.quit, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
@@ -153,5 +156,6 @@ def _view_menu(canvas_area: CanvasArea, window_actions: WindowActions) -> Menu:
         MenuEntry("&Next result", lambda: canvas_area.step_result(1), ("Ctrl+]",), "next"),
         MenuEntry("&Previous result", lambda: canvas_area.step_result(-1), ("Ctrl+[",), "previous"),
         None,
+        MenuEntry("&Tokens of the prompt…", window_actions.open_tokens, ("Ctrl+Shift+T",), "tokens"),
         MenuEntry("Full &screen", window_actions.toggle_full_screen, ("F11",)),
     )

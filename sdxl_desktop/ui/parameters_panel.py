@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.metadata.picture_records import AnyRecord
+from sdxl_desktop.session.addition_library import AdditionLibrary
 from sdxl_desktop.session.building import DEFAULT_OUTPUT, NO_EDIT_SOURCE, edit_mode
 from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
 from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
@@ -56,6 +58,10 @@ class ParametersPanel(QWidget):
     drafts_requested = Signal()
     expand_requested = Signal()
     library_requested = Signal()
+    tokens_requested = Signal()
+    """A token counter was clicked."""
+    suggestion_accepted = Signal(object)
+    """Suggestion"""
     request_built = Signal(object)
     """WorkspaceValue: what the next run is drawn with"""
     adapter_files_added = Signal(object)
@@ -91,6 +97,8 @@ class ParametersPanel(QWidget):
         panels.edited.connect(self._handle_panel_change)
         panels.prompts_edited.connect(self._handle_prompts_change)
         panels.section_toggled.connect(self.changed)
+        panels.prompts.tokens_requested.connect(self.tokens_requested)
+        panels.prompts.suggestion_accepted.connect(self.suggestion_accepted)
         panels.checkpoint.changed.connect(self._choose_checkpoint)
         panels.checkpoint.library_requested.connect(self.library_requested)
         panels.few_step_note.restore_requested.connect(self._restore_sampling)
@@ -235,9 +243,9 @@ class ParametersPanel(QWidget):
         """Apply the recommended settings of a model distilled to few steps."""
         self._change(lambda: self._workspace.apply_few_step(settings))
 
-    def add_lora(self, file: Path) -> None:
+    def add_lora(self, file: Path, weight: float = 1.0) -> None:
         """Add a LoRA to the adapter list."""
-        self._change(lambda: self._workspace.add_lora(file))
+        self._change(lambda: self._workspace.add_lora(file, weight))
         self._panels.adapters.show_lora(file)
 
     def add_embedding(self, file: Path, token: str) -> None:
@@ -249,6 +257,19 @@ class ParametersPanel(QWidget):
         """Use the VAE in this file or folder from now on."""
         self._change(lambda: self._workspace.set_vae(path))
         self._panels.adapters.section.set_open(True)
+
+    def set_addition_library(self, library: AdditionLibrary, *, lora_tags: bool) -> None:
+        """Set where the names of LoRAs are looked up, and whether tags in prompts add them."""
+        self._workspace.addition_library, self._workspace.lora_tags = library, lora_tags
+
+    @contextmanager
+    def leaving_out_unknown_loras(self) -> Iterator[None]:
+        """Within the block, requests are built without the LoRAs that prompts name and the library lacks."""
+        self._workspace.leave_out_unknown_loras = True
+        try:
+            yield
+        finally:
+            self._workspace.leave_out_unknown_loras = False
 
     def scroll_to_adapters(self) -> None:
         """Scroll to the adapter added last."""

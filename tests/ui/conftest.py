@@ -105,6 +105,7 @@ def make_tokenizer(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text("{}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

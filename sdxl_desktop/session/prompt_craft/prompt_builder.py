@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.lora_tags import remove_tags
 from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.prompt_template import escape_template
 from sdxl_desktop.core.prompts import Prompts
@@ -95,7 +96,8 @@ class PromptBuilder:
         if request.prompt_source is not None:
             source = self.source(request.prompt_source.prompts, request.prompt_source.styles)
             with suppress(RequestError):
-                if self.build(source, seed) == request.prompts:
+                made = self.build(source, seed)
+                if request.prompts in (made, _without_lora_tags(made)):
                     return source
         if not self.expands_variants():
             return self.source(request.prompts, ())
@@ -113,6 +115,11 @@ class PromptBuilder:
                 next_step="Take it off the prompt, or import it again.",
             )
         return apply_styles(source.prompts, [known.by_name[name] for name in source.styles])
+
+
+def _without_lora_tags(prompts: Prompts) -> Prompts:
+    """Return what is encoded of `prompts` if tags in them add LoRAs."""
+    return replace(prompts, prompt=remove_tags(prompts.prompt), prompt_2=remove_tags(prompts.prompt_2))
 
 
 def too_many_combinations() -> RequestError:

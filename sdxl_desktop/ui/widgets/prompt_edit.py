@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QHelpEvent, QKeyEvent, QResizeEvent, QTextCursor
+from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QToolTip, QWidget
 
+from sdxl_desktop.core.lora_tags import TagUse, remove_tags
 from sdxl_desktop.core.prompt_grammar import PromptProblem, Severity
 from sdxl_desktop.core.prompt_weights import adjust_weight
 from sdxl_desktop.library.token_count import CHUNK_TOKENS, TokenCounter
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.incoming import has_picture_or_files
+from sdxl_desktop.ui.widgets.completion_popup import CompleteFunction, CompletionPopup
 from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, muted_label, row
 from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel, plain_text_tooltip
 from sdxl_desktop.ui.widgets.prompt_highlighter import PromptHighlighter, Utf16Positions, VariantExamples
@@ -87,6 +89,11 @@ class PromptEdit(AutoHeightTextEdit):
     def __init__(self, min_lines: int, max_lines: int) -> None:
         super().__init__(min_lines, max_lines)
         self._highlighter = PromptHighlighter(self)
+        self.completion = CompletionPopup(self)
+
+    def set_tags(self, use: TagUse, knows_lora: Callable[[str], bool] = lambda name: True) -> None:
+        """Set what becomes of LoRA tags, and which names the library knows."""
+        self._highlighter.set_tags(use, knows_lora)
 
     def set_embeddings(self, tokens: Mapping[str, int]) -> None:
         """Highlight these words as embeddings."""
@@ -164,10 +171,29 @@ class PromptEdit(AutoHeightTextEdit):
         return cursor.position() - (1 if before else 0)
 
 
+class _CountLabel(PlainTextLabel):
+    """The token counter; a click on it asks for the tokens themselves."""
+
+    clicked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "muted")
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self.clicked.emit()
+
+
 class PromptField(QWidget):
     """One prompt: label, token counter, text, and below it the error that prevents a run."""
 
     changed = Signal()
+    tokens_requested = Signal()
+    """The token counter was clicked."""
+    suggestion_accepted = Signal(object)
+    """Suggestion"""
     history_requested = Signal(int)
 
     def __init__(self, title: str, placeholder: str, tooltip: str, *, min_lines: int = 2, max_lines: int = 8) -> None:
@@ -176,13 +202,16 @@ class PromptField(QWidget):
         self._embeddings: Mapping[str, int] = {}
         self._last_emitted = ""
         self._label = heading_label(title)
-        self._count_label = muted_label()
+        self._tag_use = TagUse.LOAD
+        self._count_label = _CountLabel()
         self._edit = PromptEdit(min_lines, max_lines)
         self._error_label = muted_label(wrap=True)
         self._error_label.setProperty("role", "over")
         self._error_label.setVisible(False)
         self._lay_out(title.replace("&", ""), placeholder, tooltip)
         self._edit.textChanged.connect(self._handle_text_changed)
+        self._edit.completion.accepted.connect(self.suggestion_accepted)
+        self._count_label.clicked.connect(self.tokens_requested)
         self._edit.history_requested.connect(self.history_requested)
 
     def _lay_out(self, name: str, placeholder: str, tooltip: str) -> None:
@@ -213,6 +242,17 @@ class PromptField(QWidget):
         self._counter = counter
         self._show_count()
 
+    def set_tags(self, use: TagUse, knows_lora: Callable[[str], bool] = lambda name: True) -> None:
+        """Set what becomes of LoRA tags, and which names the library knows."""
+        self._tag_use = use
+        self._edit.set_tags(use, knows_lora)
+        self._show_count()
+        self._show_error()
+
+    def set_completion(self, complete: CompleteFunction | None) -> None:
+        """Set what suggests words; None switches suggestions off."""
+        self._edit.completion.set_complete(complete)
+
     def set_embeddings(self, vectors: Mapping[str, int]) -> None:
         """Set the embeddings' tokens and the number of tokens each takes in this prompt's encoder."""
         self._embeddings = dict(vectors)
@@ -239,9 +279,8 @@ class PromptField(QWidget):
 
     def _show_count(self) -> None:
         counter = self._counter
-        self._count_label.setText(
-            "" if counter is None else format_token_count(counter, self.value(), self._embeddings)
-        )
+        text = remove_tags(self.value()) if self._tag_use is TagUse.LOAD else self.value()
+        self._count_label.setText("" if counter is None else format_token_count(counter, text, self._embeddings))
 
     def _show_error(self) -> None:
         errors = [problem for problem in self._edit.problems if problem.severity is Severity.ERROR]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from enum import IntEnum, auto
 from typing import NamedTuple, Protocol
 
 from PySide6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat
 from PySide6.QtWidgets import QPlainTextEdit
 
+from sdxl_desktop.core.lora_tags import LoraTag, TagUse, find_tags, parse_typed_prompt
 from sdxl_desktop.core.prompt_chunks import split_at_tokens
-from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity, parse_prompt
+from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity
 from sdxl_desktop.core.prompt_template import parse_template
+from sdxl_desktop.core.untrusted_text import display_text
 
 _MIN_TINT, _MAX_TINT = 0.10, 0.42
 _MAX_TINT_WEIGHT = 2.0
@@ -88,6 +91,9 @@ class PromptHighlighter(QSyntaxHighlighter):
         self._palette = edit.palette()
         self._formats: dict[tuple[_Style, ...], QTextCharFormat] = {}
         self._tokens: tuple[str, ...] = ()
+        self._tag_use = TagUse.LOAD
+        self._knows_lora: Callable[[str], bool] = lambda name: True
+        self._tag_spans: tuple[tuple[int, int], ...] = ()
         self._variants: VariantExamples | None = None
         self._variant_spans: tuple[tuple[int, int], ...] = ()
         self._problems: tuple[PromptProblem, ...] = ()
@@ -105,6 +111,12 @@ class PromptHighlighter(QSyntaxHighlighter):
             self._palette = palette
             self._formats.clear()
             self.rehighlight()
+
+    def set_tags(self, use: TagUse, knows_lora: Callable[[str], bool] = lambda name: True) -> None:
+        """Set what becomes of LoRA tags, and which names the library knows; highlights the prompt again."""
+        self._tag_use, self._knows_lora = use, knows_lora
+        self._parsed = None
+        self.rehighlight()
 
     def set_embeddings(self, tokens: Iterable[str]) -> None:
         """Highlight these words as embeddings."""
@@ -154,14 +166,20 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     def _reparse(self) -> ParsedPrompt:
         text = self.document().toPlainText()
-        reading = self._parsed = parse_prompt(text)
+        reading = parse_typed_prompt(text, self._tag_use)
+        tags = find_tags(text) if self._tag_use is TagUse.LOAD else ()
+        variants = parse_template(text) if self._variants is not None else None
+        spans = variants.spans if variants is not None else ()
+        unknown = (_unknown_lora(tag) for tag in tags if tag.name and not self._knows_lora(tag.name))
+        of_tags = {tag.start for tag in tags if any(start < tag.end and tag.start < end for start, end in spans)}
+        problems = (one for one in (*reading.problems, *unknown) if one.start not in of_tags)
+        reading = self._parsed = replace(reading, problems=tuple(problems))
         self._positions = Utf16Positions(text)
-        self._problems, self._variant_spans = reading.problems, ()
-        if self._variants is not None:
-            template = parse_template(text)
-            found = (*reading.problems, *template.problems, *self._variants.problems(text))
+        self._tag_spans = tuple((tag.start, tag.end) for tag in tags)
+        self._problems, self._variant_spans = reading.problems, spans
+        if self._variants is not None and variants is not None:
+            found = (*reading.problems, *variants.problems, *self._variants.problems(text))
             self._problems = tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
-            self._variant_spans = template.spans
         self._ranges = _flatten_spans(self._styled_spans(text, reading), self._positions)
         return reading
 
@@ -170,6 +188,8 @@ class PromptHighlighter(QSyntaxHighlighter):
         yield from _grammar_spans(text, reading, self._tokens)
         for start, end in self._variant_spans:
             yield start, end, _Style(_StyleKind.VARIANT)
+        for start, end in self._tag_spans:
+            yield start, end, _Style(_StyleKind.EMBEDDING)
         for problem in self._problems:
             look = _StyleKind.ERROR if problem.severity is Severity.ERROR else _StyleKind.WARNING
             yield problem.start, problem.end, _Style(look)
@@ -232,6 +252,11 @@ class PromptHighlighter(QSyntaxHighlighter):
                 made.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
                 made.setUnderlineColor(colour(_ROLE.BrightText if is_error else _ROLE.PlaceholderText))
         return made
+
+
+def _unknown_lora(tag: LoraTag) -> PromptProblem:
+    message = f"No LoRA of your library is called {display_text(tag.name, 80)!r}."
+    return PromptProblem(tag.start, tag.end, message, Severity.WARNING, "Correct the name, or add the file.")
 
 
 _ROLE = QPalette.ColorRole

@@ -390,10 +390,10 @@ def test_a_home_folder_is_found_where_no_shell_expands_it(
 def test_what_a_prompt_holds_of_other_languages_is_reported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "a fox <lora:detail:0.8> [cat:dog:0.5] (x)1.2 embedding:mood {red|blue"
-    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "${a}") == 0
+    words = "a fox <hypernet:detail:0.8> [cat:dog:0.5] (x)1.2 embedding:mood {red|blue"
+    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "<lora:a:1>${a}") == 0
     told = capsys.readouterr().err
-    for part in ("<lora:detail:0.8>", "[cat:dog:0.5]", "1.2", "embedding:mood", "{", "${"):
+    for part in ("<hypernet:detail:0.8>", "[cat:dog:0.5]", "1.2", "embedding:mood", "{", "${", "<lora:a:1>"):
         assert f"'{part}'" in told
     assert run_command(fake_entry_points, "generate", "a (very:1.2) fox, snake_case __ init {braces}", *MINE) == 0
     assert "read as text" not in capsys.readouterr().err
