@@ -384,9 +384,7 @@ class Workspace:
             sampling=self._sampling,
             checkpoint=Path() if self.checkpoint is None else self.checkpoint.folder,
             checkpoints=self.checkpoints,
-            files=tuple(
-                dict.fromkeys((*listed_files(self._value.additions), *self._library_files(), *self._addition_files()))
-            ),
+            files=self.adapter_files(),
             content_of=self._content_of,
             execution=execution,
         )
@@ -461,9 +459,11 @@ class Workspace:
             return typed, request.additions
         return typed, recorded_prompts(request.prompts, typed.prompts, request.additions)[1]
 
-    def _library_files(self) -> tuple[Path, ...]:
+    def adapter_files(self) -> tuple[Path, ...]:
+        """Return the files of LoRAs, embeddings and VAEs that are known: listed, in the library, and beside it."""
         library = self.addition_library
-        return () if library is None else tuple(entry.file for entry in library.entries)
+        kept = () if library is None else tuple(entry.file for entry in library.entries)
+        return tuple(dict.fromkeys((*listed_files(self._value.additions), *kept, *self._addition_files())))
 
     def _unknown_loras(self, prompts: Prompts) -> tuple[str, ...]:
         """Return the LoRAs that tags name and the library lacks, for a warning."""
