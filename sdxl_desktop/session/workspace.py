@@ -377,14 +377,12 @@ class Workspace:
 
     def recorded_settings(self, record: AnyRecord, execution: Execution | None = None) -> RecordedSettings:
         """Return what `record` holds, with its models looked up here; `execution`: where the next run happens."""
-        library = () if self.addition_library is None else tuple(one.file for one in self.addition_library.entries)
-        files = (*listed_files(self._value.additions), *library, *self._addition_files())
         surroundings = Surroundings(
             prompts=self._value.prompts,
             sampling=self._sampling,
             checkpoint=Path() if self.checkpoint is None else self.checkpoint.folder,
             checkpoints=self.checkpoints,
-            files=tuple(dict.fromkeys(files)),
+            files=self.adapter_files(),
             content_of=self._content_of,
             execution=execution,
         )
@@ -431,6 +429,12 @@ class Workspace:
         if names:
             self._sampling = replace(self._sampling, **{name: getattr(recorded, name) for name in names})
             self._sampling_is_set = True
+
+    def adapter_files(self) -> tuple[Path, ...]:
+        """Return the files of LoRAs, embeddings and VAEs that are known: listed, in the library, and beside it."""
+        library = self.addition_library
+        kept = () if library is None else tuple(entry.file for entry in library.entries)
+        return tuple(dict.fromkeys((*listed_files(self._value.additions), *kept, *self._addition_files())))
 
     # presets
 
