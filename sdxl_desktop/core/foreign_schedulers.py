@@ -57,8 +57,8 @@ _A1111: Mapping[SchedulerName, tuple[str, str]] = {
     SchedulerName.EDM_DPMPP_2M: ("DPM++ 2M EDM", "Automatic"),
     SchedulerName.EDM_DPMPP_2M_SDE: ("DPM++ 2M SDE EDM", "Automatic"),
 }
-"""Sampler and schedule type of AUTOMATIC1111 from 1.9 on, as Forge and Civitai have them. TCD and those after it
-are not among its own; Forge and SD.Next have samplers of these names."""
+"""Sampler and schedule type of AUTOMATIC1111 from 1.9 on, as Forge and Civitai have them. TCD and those after it are
+not among its own; Forge, SD.Next, ComfyUI or InvokeAI have samplers of these names."""
 
 _AUTOMATIC: Mapping[str, str] = {
     **dict.fromkeys(("dpmpp2m", "dpmppsde", "dpm2", "dpm2a"), "karras"),
@@ -101,6 +101,7 @@ _SAMPLERS: Mapping[str, SchedulerName] = {
     "tcd": SchedulerName.TCD,
     "ddpm": SchedulerName.DDPM,
     "dpmpp2s": SchedulerName.DPMPP_2S,
+    "kdpmpp2s": SchedulerName.DPMPP_2S,
     "deis": SchedulerName.DEIS,
     "sasolver": SchedulerName.SA_SOLVER,
     "eulersmea": _EULER,
