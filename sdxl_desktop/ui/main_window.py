@@ -30,7 +30,6 @@ from sdxl_desktop.session.model_search import addition_files
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
-from sdxl_desktop.ui.additions.additions_controller import AdditionsContext, AdditionsController
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.checkpoint_controller import CheckpointController
@@ -39,11 +38,8 @@ from sdxl_desktop.ui.devices.device_formatting import format_devices
 from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
-from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
-from sdxl_desktop.ui.gallery.gallery_controller import GalleryController
-from sdxl_desktop.ui.grid.grid_controller import GridContext, GridController
+from sdxl_desktop.ui.feature_controllers import FeatureContext, FeatureControllers
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
-from sdxl_desktop.ui.history_controller import HistoryController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
 from sdxl_desktop.ui.log_dialog import LogDialog
@@ -55,8 +51,6 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
-from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftContext, PromptCraftController
-from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
 from sdxl_desktop.ui.screen_size import available_screen_size
@@ -136,41 +130,8 @@ class MainWindow(QMainWindow):
             context.background,
             self.checkpoint_controller,
         )
-        queue_context = QueueContext(
-            self,
-            self.session,
-            self.parameters_panel,
-            self.canvas_area,
-            context.background,
-            self.preferences.value,
-            lambda: self.checkpoint_controller.checkpoints,
-            self.controller.planner.with_frame_size,
-            self.controller.show_error,
-        )
-        self.queue = QueueController(queue_context, context.paths.data / "queue")
-        grid_context = GridContext(
-            self,
-            self.session,
-            context.background,
-            self.controller.build_request,
-            lambda: self.checkpoint_controller.checkpoints,
-            self.controller.planner.expected_time,
-            lambda file: self.router.open_files([file]),
-            self.controller.notify,
-            self.controller.show_error,
-        )
-        self.grids = GridController(grid_context, context.paths.data / "grids.json")
-        self.prompt_craft = PromptCraftController(
-            PromptCraftContext(
-                self,
-                context.paths,
-                self.preferences.value,
-                context.background,
-                self.parameters_panel,
-                self.controller,
-                self.project_controller.last_folder,
-            )
-        )
+        self._pages = QStackedWidget()
+        self.features = FeatureControllers(self._feature_context())
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -181,32 +142,15 @@ class MainWindow(QMainWindow):
         self.library_controller = LibraryController(
             library_context, context.library_thread, context.paths.data, self.preferences.library
         )
-        self.additions = AdditionsController(
-            AdditionsContext(
-                self,
-                self.parameters_panel,
-                context.background,
-                context.paths,
-                self.preferences.value,
-                self.controller.notify,
-                self.controller.show_error,
-                self.open_settings,
-            )
-        )
         handlers = incoming_handlers(
             self.import_controller, self.project_controller, self.controller, self.library_controller
         )
         self.router = Router(self, context.background, handlers, self.project_controller.last_folder)
         self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
-        self._pages = QStackedWidget()
         self._actions: dict[str, QAction] = {}
         self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
         self._lay_out()
-        self.gallery = GalleryController(self._gallery_context(), self._pages)
-        self._history = HistoryController(
-            context.history, self.session, self.checkpoint_controller.title_of, self.controller.show_error, self
-        )
         self._fill_menus()
         self._restore(settings)
         self._connect()
@@ -232,19 +176,24 @@ class MainWindow(QMainWindow):
         centre.setLayout(layout)
         self.setCentralWidget(centre)
 
-    def _gallery_context(self) -> GalleryContext:
-        return GalleryContext(
-            self._context.history,
-            self._context.background,
-            self.session,
-            self.controller,
-            self.checkpoint_controller,
-            self.preferences,
-            self.parameters_panel,
-            self.import_controller,
-            self.canvas_area,
-            self._outgoing,
-            self._context.paths.thumbnails,
+    def _feature_context(self) -> FeatureContext:
+        return FeatureContext(
+            window=self,
+            pages=self._pages,
+            paths=self._context.paths,
+            background=self._context.background,
+            history=self._context.history,
+            session=self.session,
+            preferences=self.preferences,
+            parameters_panel=self.parameters_panel,
+            canvas_area=self.canvas_area,
+            outgoing=self._outgoing,
+            controller=self.controller,
+            checkpoints=self.checkpoint_controller,
+            imports=self.import_controller,
+            projects=self.project_controller,
+            open_file=lambda file: self.router.open_files([file]),
+            open_settings=self.open_settings,
         )
 
     @property
@@ -262,9 +211,9 @@ class MainWindow(QMainWindow):
             self.router.choose_file,
             self.router.paste,
             self.library_controller.open_dialog,
-            self.gallery.toggle,
-            self.additions.open_dialog,
-            self.additions.open_tokens,
+            self.features.gallery.toggle,
+            self.features.additions.open_dialog,
+            self.features.additions.open_tokens,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -280,10 +229,8 @@ class MainWindow(QMainWindow):
                 self.project_controller,
                 self.canvas_files,
                 self.canvas_area,
-                self.queue,
-                self.grids,
+                self.features,
                 own,
-                self.prompt_craft,
             ),
         )
 
@@ -298,7 +245,6 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
-        self.preferences.changed.connect(self.prompt_craft.apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
         self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
@@ -307,7 +253,6 @@ class MainWindow(QMainWindow):
         self.canvas_area.document_menu_requested.connect(self._open_document_menu)
         self.import_controller.edit_source_changed.connect(self._enable_actions)
         self._connect_project_controller()
-        self.controller.weight_files_added.connect(self.additions.offer_copy)
         self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
         self.drop_and_paste.dropped.connect(self.router.open_incoming)
         self.parameters_panel.adapter_files_added.connect(self.router.open_files)
@@ -320,12 +265,8 @@ class MainWindow(QMainWindow):
         projects, controller = self.project_controller, self.controller
         connect_projects(projects, controller, self.checkpoint_controller, self.router, self.close_guard)
         connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
-        projects.recovery.restored.connect(self.gallery.recent.fill)
+        self.features.connect()
         projects.recovery.restore_offered.connect(self._offer_restore)
-        projects.recovery.requests_found.connect(self.queue.add_left)
-        controller.refreshed.connect(self.queue.refresh)
-        self.queue.ready.connect(self.grids.start)
-        controller.refreshed.connect(self.grids.refresh)
         projects.recovery.offer_changed.connect(self._enable_actions)
         controller.refreshed.connect(self._enable_actions)
         projects.files.changed.connect(self._show_title)
@@ -364,11 +305,7 @@ class MainWindow(QMainWindow):
             self.controller.generate()
         self.checkpoint_controller.start()
         self.library_controller.start()
-        self.queue.start()
-        self._history.start(self.session.store.folder)
-        self.gallery.recent.fill()
-        self.additions.start()
-        self.prompt_craft.start()
+        self.features.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
@@ -436,11 +373,9 @@ class MainWindow(QMainWindow):
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()
         self.session.store = self.preferences.picture_store()
-        self.queue.apply_preferences()
-        self._history.set_folder(self.session.store.folder)
+        self.features.apply_preferences(before)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
-        self.additions.apply_preferences(before)
         if preferences.checkpoints_folder != before.checkpoints_folder:
             self.library_controller.watch()
             self.checkpoint_controller.rescan()
@@ -456,8 +391,8 @@ class MainWindow(QMainWindow):
             self.parameters_panel.value(),
             geometry=encode_state(self.saveGeometry()),
             layout=encode_state(self._splitter.saveState()),
-            thumbnail_side=self.gallery.page.bar.thumbnail_side,
-            details_shown=self.gallery.page.bar.details_button.isChecked(),
+            thumbnail_side=self.features.gallery.page.bar.thumbnail_side,
+            details_shown=self.features.gallery.page.bar.details_button.isChecked(),
         )
 
     def _restore(self, settings: Settings) -> None:
@@ -466,7 +401,7 @@ class MainWindow(QMainWindow):
         if not self.isMaximized() and not self.isFullScreen():
             self.resize(self.size().boundedTo(available_screen_size(self)))
         self._splitter.restoreState(decode_state(settings.workspace.layout))
-        self.gallery.page.bar.set_layout(settings.workspace.thumbnail_side, settings.workspace.details_shown)
+        self.features.gallery.page.bar.set_layout(settings.workspace.thumbnail_side, settings.workspace.details_shown)
         self._show_device()
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -486,11 +421,8 @@ class MainWindow(QMainWindow):
         self.drop_and_paste.close()
         self.import_controller.close()
         self.project_controller.recovery.close()
-        self.queue.close()
+        self.features.close()
         self.library_controller.close()
-        self.gallery.shut_down()
-        self._history.close()
-        self.additions.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()
@@ -504,7 +436,7 @@ class MainWindow(QMainWindow):
     def prepare_for_shutdown(self) -> None:
         """Save what the next start restores: the system is about to end this process."""
         self.preferences.save()
-        self.queue.save_now()
+        self.features.queue.save_now()
         self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
     def _quit(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
+from sdxl_desktop.ui.feature_controllers import FeatureControllers
 from sdxl_desktop.ui.grid.grid_controller import GridController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.main_controller import MainController
@@ -44,16 +45,14 @@ def build_menus(
     projects: ProjectController,
     canvas: CanvasFiles,
     canvas_area: CanvasArea,
-    queue: QueueController,
-    grids: GridController,
+    features: FeatureControllers,
     window_actions: WindowActions,
-    prompt_craft: PromptCraftController,
 ) -> dict[str, Menu]:
     """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
-        "Pic&ture": _picture_menu(controller, queue, grids),
-        "St&yles": _prompt_menu(prompt_craft),
+        "Pic&ture": _picture_menu(controller, features.queue, features.grids),
+        "St&yles": _prompt_menu(features.prompt_craft),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (

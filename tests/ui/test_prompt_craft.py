@@ -44,7 +44,7 @@ def answer(app: QApplication, words: str) -> None:
 
 def test_styles_are_found_chosen_and_taken_off_by_keyboard(window: MainWindow, qtbot: QtBot) -> None:
     window.parameters_panel.set_prompt("a cat")
-    dialog = window.prompt_craft.open_styles()
+    dialog = window.features.prompt_craft.open_styles()
     qtbot.keyClicks(find_named(dialog, QLineEdit, "Search styles"), "watercolour wet")
     view = find_child(dialog, StyleListView)
     assert view.model().rowCount() == 1
@@ -80,13 +80,13 @@ def test_an_own_style_is_saved_used_and_deleted_with_undo(
         find_named(dialog, QPushButton, "Save").click()
 
     QTimer.singleShot(0, fill)
-    window.prompt_craft.save_style()
+    window.features.prompt_craft.save_style()
     (tmp_path / "styles.csv").write_text("name,prompt,negative_prompt\nImported,{prompt} x,\n")
-    window.prompt_craft.import_style_file(tmp_path / "styles.csv")
-    window.prompt_craft.import_style_file(tmp_path / "missing.csv")
+    window.features.prompt_craft.import_style_file(tmp_path / "styles.csv")
+    window.features.prompt_craft.import_style_file(tmp_path / "missing.csv")
     assert window.controller.errors.shown is not None
     window.controller.dismiss()
-    dialog = window.prompt_craft.open_styles()
+    dialog = window.features.prompt_craft.open_styles()
     find_named(dialog, QLineEdit, "Search styles").setText("my [style]")
     view = find_child(dialog, StyleListView)
     qtbot.keyClick(view, KEY.Key_Space)
@@ -104,7 +104,7 @@ def test_variants_are_marked_explained_and_drawn(window: MainWindow, qtbot: QtBo
     assert not find_child(window, QPushButton, "generate").isEnabled()
     paths.wildcards.mkdir(parents=True)
     (paths.wildcards / "pet.txt").write_text("cat\ndog\nbird\n")
-    window.prompt_craft.start()
+    window.features.prompt_craft.start()
     assert "no wildcard" not in label_texts(window.parameters_panel.prompts)
     value = window.parameters_panel.value()
     assert value.sampling is not None
@@ -131,10 +131,10 @@ def test_every_combination_is_counted_asked_about_and_queued(
     window = make_window(engine)
     window.parameters_panel.set_prompt("{a|b|c} {1|2}")
     answer(app, "Cancel")
-    window.prompt_craft.draw_combinations()
+    window.features.prompt_craft.draw_combinations()
     assert window.session.run is None
     answer(app, "Add to the queue")
-    window.prompt_craft.draw_combinations()
+    window.features.prompt_craft.draw_combinations()
     assert window.session.run is not None
     assert len(window.session.waiting) == 5
     engine.gate.set()
@@ -143,14 +143,14 @@ def test_every_combination_is_counted_asked_about_and_queued(
     assert {request.prompts.prompt for request in drawn} == {f"{letter} {n}" for letter in "abc" for n in (1, 2)}
     assert len({request.sampling.seed for request in drawn}) == 1
     window.parameters_panel.set_prompt("{a|b|c|d}" * 7)
-    window.prompt_craft.draw_combinations()
+    window.features.prompt_craft.draw_combinations()
     assert "1,000" in str(window.controller.errors.shown)
 
 
 def test_presets_are_saved_applied_undone_and_shared(
     window: MainWindow, qtbot: QtBot, app: QApplication, tmp_path: Path
 ) -> None:
-    panel, presets = window.parameters_panel, window.prompt_craft.presets
+    panel, presets = window.parameters_panel, window.features.prompt_craft.presets
     value = panel.value()
     assert value.sampling is not None
     panel.set_value(replace(value, styles=("Charcoal",), sampling=replace(value.sampling, steps=9)))
@@ -196,7 +196,7 @@ def test_a_preset_names_what_is_not_here(window: MainWindow, tmp_path: Path) -> 
         '{"kind":"sdxl-desktop preset","version":1,"preset":{"name":"P","checkpoint":"gone","styles":["Lost"],'
         '"adapters":[{"kind":"lora","name":"away.safetensors"}],"count":2}}'
     )
-    window.prompt_craft.presets.import_file(file)
+    window.features.prompt_craft.presets.import_file(file)
     find_named(window.canvas_area.toast, QPushButton, "Apply").click()
     told = str(window.controller.errors.shown)
     assert all(name in told for name in ("gone", "Lost", "away.safetensors"))
@@ -219,7 +219,7 @@ def test_earlier_prompts_come_back_by_key_and_dialog(
         qtbot.keyClick(edit, key, ALT)
         shown.append(edit.toPlainText())
     assert shown == ["second", "first {a|b}", "first {a|b}", "second", "being typed", "being typed"]
-    dialog = window.prompt_craft.history.open()
+    dialog = window.features.prompt_craft.history.open()
     assert isinstance(dialog, HistoryDialog)
     names = find_child(dialog, QListWidget)
     qtbot.keyClicks(find_named(dialog, QLineEdit, "Search prompts"), "FIRST")
@@ -234,7 +234,7 @@ def test_earlier_prompts_come_back_by_key_and_dialog(
     window.controller.generate()
     wait_until_idle(qtbot, window)
     assert "secret" not in (paths.data / "prompts.json").read_text()
-    dialog = window.prompt_craft.history.open()
+    dialog = window.features.prompt_craft.history.open()
     assert "not remembered" in label_texts(dialog)
     answer(app, "Delete all")
     find_named(dialog, QPushButton, "Delete &all").click()

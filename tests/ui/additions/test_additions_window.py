@@ -105,12 +105,12 @@ def test_an_embedding_that_is_taken_is_added_to_the_list(prompt: PromptEdit, win
 
 def test_a_tag_list_completes_and_stays(prompt: PromptEdit, window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "tags.csv").write_text("saber_(fate),4,20000,artoria\nsabre,0,10,\n")
-    window.additions.import_tag_list(tmp_path / "tags.csv")
+    window.features.additions.import_tag_list(tmp_path / "tags.csv")
     (tmp_path / "tags.csv").unlink()
     assert type_text(qtbot, prompt, "artor") == ["saber (fate)"]
     qtbot.keyClick(prompt, Qt.Key.Key_Enter)
     assert prompt.toPlainText() == r"saber \(fate\)"
-    window.additions.remove_tag_list()
+    window.features.additions.remove_tag_list()
     assert type_text(qtbot, prompt, ", sab") == []
 
 
@@ -165,8 +165,8 @@ def test_ctrl_up_changes_the_weight_of_the_tag_at_the_cursor(prompt: PromptEdit,
 def test_the_dialog_lists_searches_and_uses_them(ink: Path, window: MainWindow, qtbot: QtBot) -> None:
     ink.with_name("Ink Wash.preview.png").write_bytes(picture_bytes("red"))
     write_lora(ink.parents[1] / "other" / "ink wash.safetensors")
-    window.additions.rescan()
-    dialog = window.additions.open_dialog()
+    window.features.additions.rescan()
+    dialog = window.features.additions.open_dialog()
     model = dialog.model
     names = [model.index(row).data() for row in range(model.rowCount())]
     assert names == ["other/ink wash", "styles/Ink Wash", "sepia", "magenta", "mood"]
@@ -176,7 +176,7 @@ def test_the_dialog_lists_searches_and_uses_them(ink: Path, window: MainWindow, 
     assert dialog.details.entry is not None
     assert dialog.details.entry.file == ink
     dialog.details.weight_field.setValue(0.65)
-    qtbot.waitUntil(lambda: window.additions.library.entry_of(ink).weight == 0.65)  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: window.features.additions.library.entry_of(ink).weight == 0.65)  # type: ignore[union-attr]
     dialog.details.prompt_button.click()
     assert window.parameters_panel.value().prompts.prompt == "<lora:styles/Ink Wash:0.65>"
     dialog.details.words_button.click()
@@ -189,9 +189,9 @@ def test_the_dialog_lists_searches_and_uses_them(ink: Path, window: MainWindow, 
 
 
 def test_a_file_that_is_copied_into_the_folder_is_noticed(ink: Path, window: MainWindow, qtbot: QtBot) -> None:
-    assert not window.additions.library.knows_lora("pencil")
+    assert not window.features.additions.library.knows_lora("pencil")
     write_lora(ink.with_name("pencil.safetensors"))
-    qtbot.waitUntil(lambda: window.additions.library.knows_lora("pencil"), timeout=5000)
+    qtbot.waitUntil(lambda: window.features.additions.library.knows_lora("pencil"), timeout=5000)
 
 
 def test_a_lora_from_elsewhere_may_be_copied_into_the_library(
@@ -204,7 +204,7 @@ def test_a_lora_from_elsewhere_may_be_copied_into_the_library(
     assert [lora.use.file for lora in window.parameters_panel.value().additions.loras] == [file]
     assert not paths.loras.exists()
     qtbot.mouseClick(toast.findChildren(QPushButton)[0], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.additions.library.knows_lora("pencil"))
+    qtbot.waitUntil(lambda: window.features.additions.library.knows_lora("pencil"))
     assert (paths.loras / "pencil.safetensors").read_bytes() == file.read_bytes()
     shutil.rmtree(file.parent)
 
@@ -212,7 +212,7 @@ def test_a_lora_from_elsewhere_may_be_copied_into_the_library(
 def test_the_token_view_shows_what_is_counted(window: MainWindow, shipped: Path, qtbot: QtBot) -> None:
     text = "ab (cd:1.5) <lora:sepia:1> BREAK e"
     window.parameters_panel.set_prompt(text)
-    dialog = window.additions.open_tokens()
+    dialog = window.features.additions.open_tokens()
     shown = dialog.texts()["Prompt"]
     assert "×1.5" in shown
     assert "lora" not in shown
@@ -226,7 +226,7 @@ def test_the_token_view_shows_what_is_counted(window: MainWindow, shipped: Path,
 
 def test_a_broken_tag_list_is_told_and_nothing_is_kept(window: MainWindow, paths: AppPaths, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text(json.dumps({"no": "tags,here,really"}))
-    window.additions.import_tag_list(tmp_path / "empty.csv")
+    window.features.additions.import_tag_list(tmp_path / "empty.csv")
     assert window.canvas_area.banner.isVisible()
     assert not (paths.data / "tags.csv").exists()
 

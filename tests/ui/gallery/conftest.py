@@ -67,9 +67,9 @@ def pictures(paths: AppPaths, monkeypatch: pytest.MonkeyPatch, home: Path) -> li
 def gallery(pictures: list[Path], make_window: MakeWindow, qtbot: QtBot) -> MainWindow:
     """A window that shows the gallery with these pictures, a day in each row."""
     window = make_window()
-    window.gallery.page.grid.set_cell_side(80)
-    window.gallery.open()
-    wait_listed(qtbot, window.gallery.page, COUNT)
+    window.features.gallery.page.grid.set_cell_side(80)
+    window.features.gallery.open()
+    wait_listed(qtbot, window.features.gallery.page, COUNT)
     return window
 
 
@@ -87,7 +87,7 @@ def wait_listed(qtbot: QtBot, page: GalleryPage, count: int) -> None:
 
 def entry_now(window: MainWindow, qtbot: QtBot, is_as: Callable[[HistoryEntry], bool], number: int = 0) -> HistoryEntry:
     """Wait until the entry at this position of the list is as `is_as` says, and return it."""
-    entries = window.gallery.page.entries
+    entries = window.features.gallery.page.entries
 
     def is_there() -> bool:
         entry = entries.entry_at(number)

@@ -20,19 +20,19 @@ from tests.ui.widget_lookup import find_named, label_texts, menu_action, rgb
 
 
 def shown_names(window: MainWindow) -> list[str]:
-    entries = window.gallery.page.entries
+    entries = window.features.gallery.page.entries
     found = [entries.entry_at(number) for number in range(len(entries.ids))]
     return [entry.file.name for entry in found if entry is not None]
 
 
 def current_name(window: MainWindow) -> str:
-    page = window.gallery.page
+    page = window.features.gallery.page
     entry = page.entries.entry(page.grid.current or -1)
     return "" if entry is None else entry.file.name
 
 
 def test_all_pictures_are_listed_by_day_newest_first(gallery: MainWindow, pictures: list[Path]) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     assert shown_names(gallery) == [file.name for file in pictures]
     groups = page.grid.layout_of_cells.groups
     assert [group.count for group in groups] == [PER_DAY] * 3
@@ -41,7 +41,7 @@ def test_all_pictures_are_listed_by_day_newest_first(gallery: MainWindow, pictur
 
 
 def test_the_thumbnails_are_those_of_the_files(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     qtbot.waitUntil(lambda: page.thumbnails.is_idle and page.thumbnails.nbytes > 0, timeout=10_000)
     shown = page.grid.viewport().grab().toImage()
     for number in (0, 5, 11):
@@ -51,20 +51,20 @@ def test_the_thumbnails_are_those_of_the_files(gallery: MainWindow, qtbot: QtBot
 
 
 def test_ctrl_g_and_esc_open_and_close_it(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     assert page.grid.hasFocus()
     qtbot.keyClick(page.grid, Qt.Key.Key_Escape)
-    assert not gallery.gallery.is_open
+    assert not gallery.features.gallery.is_open
     menu_action(gallery, "gallery").trigger()
-    assert gallery.gallery.is_open
+    assert gallery.features.gallery.is_open
     find_named(page, QPushButton, "Back").click()
-    assert not gallery.gallery.is_open
+    assert not gallery.features.gallery.is_open
     find_named(gallery.canvas_area, QPushButton, "All pictures").click()
-    assert gallery.gallery.is_open
+    assert gallery.features.gallery.is_open
 
 
 def test_the_keys_move_and_select(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:
-    grid = gallery.gallery.page.grid
+    grid = gallery.features.gallery.page.grid
     names = [file.name for file in pictures]
     qtbot.keyClick(grid, Qt.Key.Key_Home)
     assert current_name(gallery) == names[0]
@@ -85,8 +85,8 @@ def test_the_keys_move_and_select(gallery: MainWindow, qtbot: QtBot, pictures: l
 
 
 def test_click_ctrl_shift_and_rubber_band_select(gallery: MainWindow, qtbot: QtBot) -> None:
-    grid = gallery.gallery.page.grid
-    view, ids = grid.viewport(), gallery.gallery.page.entries.ids
+    grid = gallery.features.gallery.page.grid
+    view, ids = grid.viewport(), gallery.features.gallery.page.entries.ids
 
     def middle(number: int) -> QPoint:
         return grid.layout_of_cells.rect(number).center() - QPoint(0, grid.scroll_y)
@@ -107,7 +107,7 @@ def test_click_ctrl_shift_and_rubber_band_select(gallery: MainWindow, qtbot: QtB
 
 
 def test_the_selection_survives_a_new_picture_and_another_order(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     chosen = page.entries.ids[5]
     page.grid.select(chosen)
     gallery.parameters_panel.set_prompt("something new")
@@ -118,7 +118,7 @@ def test_the_selection_survives_a_new_picture_and_another_order(gallery: MainWin
 
 
 def test_typing_searches_the_prompts(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     qtbot.keyClicks(page.grid, "c")
     assert page.filters.search.hasFocus()
     qtbot.keyClicks(page.filters.search, "astle")
@@ -130,7 +130,7 @@ def test_typing_searches_the_prompts(gallery: MainWindow, qtbot: QtBot) -> None:
 
 
 def test_where_nothing_matches_it_says_so_and_offers_to_clear(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     page.filters.search.setText("zebra")
     wait_listed(qtbot, page, 0)
     assert "Nothing matches" in label_texts(page)
@@ -141,12 +141,12 @@ def test_where_nothing_matches_it_says_so_and_offers_to_clear(gallery: MainWindo
 
 def test_without_pictures_it_says_what_to_do(make_window: MakeWindow, qtbot: QtBot) -> None:
     window = make_window()
-    window.gallery.open()
-    page = window.gallery.page
+    window.features.gallery.open()
+    page = window.features.gallery.page
     wait_listed(qtbot, page, 0)
     assert "No pictures yet" in label_texts(page)
     page.empty.button.click()
-    assert not window.gallery.is_open
+    assert not window.features.gallery.is_open
 
 
 def test_the_filters_make_the_filter(qtbot: QtBot) -> None:
@@ -176,24 +176,24 @@ def test_the_filters_make_the_filter(qtbot: QtBot) -> None:
 def test_a_missing_file_is_shown_as_missing_with_the_reason(
     gallery: MainWindow, qtbot: QtBot, pictures: list[Path]
 ) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     pictures[2].unlink()
     page.thumbnails.forget(pictures[2])
     page.grid.viewport().update()
     page.grid.select(page.entries.ids[2])
-    gallery.gallery.close()
-    gallery.gallery.open()
+    gallery.features.gallery.close()
+    gallery.features.gallery.open()
     panel = page.findChild(DetailsPanel)
     assert panel is not None
     qtbot.waitUntil(lambda: "missing" in label_texts(panel), timeout=10_000)
     assert "not there any more" in label_texts(panel)
-    gallery.gallery.actions.open_on_canvas(entry_now(gallery, qtbot, lambda entry: True, 2))
+    gallery.features.gallery.actions.open_on_canvas(entry_now(gallery, qtbot, lambda entry: True, 2))
     qtbot.waitUntil(lambda: "missing" in page.banner.accessibleName(), timeout=10_000)
-    assert gallery.gallery.is_open
+    assert gallery.features.gallery.is_open
 
 
 def test_the_details_have_every_setting_and_copy_it(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     page.grid.select(page.entries.ids[3])
     qtbot.waitUntil(lambda: "1003" in label_texts(page.details), timeout=10_000)
     texts = label_texts(page.details)
@@ -204,7 +204,7 @@ def test_the_details_have_every_setting_and_copy_it(gallery: MainWindow, qtbot: 
 
 
 def test_the_slider_changes_the_size_and_keeps_the_place(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     page.bar.size_slider.setValue(page.bar.size_slider.maximum())
     assert page.grid.cell_side == 400
     page.grid.select(page.entries.ids[8])
@@ -213,7 +213,7 @@ def test_the_slider_changes_the_size_and_keeps_the_place(gallery: MainWindow, qt
 
 
 def test_only_what_is_near_is_decoded(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     qtbot.waitUntil(lambda: page.thumbnails.is_idle, timeout=10_000)
     for file in pictures:
         page.thumbnails.forget(file)

@@ -18,7 +18,7 @@ from tests.ui.widget_lookup import find_child, rgb
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_zooming_and_moving_one_picture_does_so_with_all(gallery: MainWindow, qtbot: QtBot, count: int) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     select(gallery, *range(count))
     qtbot.keyClick(page.grid, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
     views = page.compare_page.views
@@ -36,12 +36,12 @@ def test_zooming_and_moving_one_picture_does_so_with_all(gallery: MainWindow, qt
     assert views[0].zoom == before
     qtbot.keyClick(views[1], Qt.Key.Key_Escape)
     assert not page.is_comparing
-    assert gallery.gallery.is_open
+    assert gallery.features.gallery.is_open
     assert page.grid.hasFocus()
 
 
 def test_one_or_five_pictures_are_not_compared(gallery: MainWindow) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     for chosen in (range(1), range(5)):
         select(gallery, *chosen)
         assert not page.bar.compare_button.isEnabled()
@@ -52,14 +52,14 @@ def test_one_or_five_pictures_are_not_compared(gallery: MainWindow) -> None:
 @pytest.fixture
 def slides(gallery: MainWindow, qtbot: QtBot) -> SlideShow:
     select(gallery, 2)
-    qtbot.keyClick(gallery.gallery.page.grid, Qt.Key.Key_F5)
-    show = gallery.gallery.slide_show
+    qtbot.keyClick(gallery.features.gallery.page.grid, Qt.Key.Key_F5)
+    show = gallery.features.gallery.slide_show
     assert show is not None
     return show
 
 
 def test_the_slide_show_walks_pauses_and_ends(gallery: MainWindow, slides: SlideShow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     ids = page.entries.ids
     assert slides.current == ids[2]
     qtbot.keyClick(slides, Qt.Key.Key_Right)
@@ -87,7 +87,7 @@ def test_a_missing_picture_does_not_stop_the_show(
     pictures[5].unlink()
     for _ in range(3):
         slides.step(1)
-    assert slides.current == gallery.gallery.page.entries.ids[5]
+    assert slides.current == gallery.features.gallery.page.entries.ids[5]
     assert slides.image() is None
     slides.grab()
     slides.step(1)

@@ -26,7 +26,7 @@ from tests.ui.widget_lookup import find_named, label_texts
 
 def select(window: MainWindow, *numbers: int) -> None:
     """Select these positions of the list; the first is the current one."""
-    page = window.gallery.page
+    page = window.features.gallery.page
     page.grid.select(page.entries.ids[numbers[0]])
     page.grid.set_selection([page.entries.ids[number] for number in numbers])
 
@@ -35,7 +35,7 @@ def select(window: MainWindow, *numbers: int) -> None:
 
 
 def test_digits_rate_and_the_filter_finds_the_rated(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     select(gallery, 1, 2)
     qtbot.keyClick(page.grid, Qt.Key.Key_4)
     entry_now(gallery, qtbot, lambda entry: entry.rating == 4, 1)
@@ -49,7 +49,7 @@ def test_digits_rate_and_the_filter_finds_the_rated(gallery: MainWindow, qtbot: 
 @pytest.mark.parametrize("key", ["*", "."])
 def test_a_key_stars_and_takes_the_star_away(gallery: MainWindow, qtbot: QtBot, key: str) -> None:
     select(gallery, 0)
-    grid = gallery.gallery.page.grid
+    grid = gallery.features.gallery.page.grid
     qtbot.keyClicks(grid, key)
     entry_now(gallery, qtbot, lambda entry: entry.starred)
     qtbot.keyClicks(grid, key)
@@ -57,7 +57,7 @@ def test_a_key_stars_and_takes_the_star_away(gallery: MainWindow, qtbot: QtBot, 
 
 
 def test_tags_are_given_and_taken_for_several_pictures(gallery: MainWindow, qtbot: QtBot) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
 
     def edit_tags() -> TagEditor:
         qtbot.keyClick(page.grid, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
@@ -89,7 +89,7 @@ def test_tags_are_given_and_taken_for_several_pictures(gallery: MainWindow, qtbo
 def test_deleting_moves_files_to_the_trash_and_undo_brings_all_back(
     gallery: MainWindow, qtbot: QtBot, pictures: list[Path], home: Path
 ) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     select(gallery, 0, 3)
     qtbot.keyClick(page.grid, Qt.Key.Key_5)
     entry_now(gallery, qtbot, lambda entry: entry.rating == 5)
@@ -109,9 +109,9 @@ def test_deleting_moves_files_to_the_trash_and_undo_brings_all_back(
 def test_undo_does_not_replace_a_file_that_took_the_name(
     gallery: MainWindow, qtbot: QtBot, pictures: list[Path]
 ) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     select(gallery, 1)
-    gallery.gallery.delete()
+    gallery.features.gallery.delete()
     wait_listed(qtbot, page, COUNT - 1)
     pictures[1].write_bytes(b"another file")
     qtbot.keyClick(page.grid, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
@@ -124,18 +124,18 @@ def test_undo_does_not_replace_a_file_that_took_the_name(
 def test_a_missing_picture_can_be_taken_out(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:
     pictures[4].unlink()
     select(gallery, 4)
-    gallery.gallery.delete()
-    wait_listed(qtbot, gallery.gallery.page, COUNT - 1)
+    gallery.features.gallery.delete()
+    wait_listed(qtbot, gallery.features.gallery.page, COUNT - 1)
 
 
 def test_a_deleted_picture_leaves_the_strip_and_returns(gallery: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: len(gallery.session.results) == COUNT, timeout=10_000)
     newest = gallery.session.results[-1].saved_to
     select(gallery, 0)
-    gallery.gallery.delete()
+    gallery.features.gallery.delete()
     qtbot.waitUntil(lambda: len(gallery.session.results) == COUNT - 1, timeout=10_000)
-    wait_listed(qtbot, gallery.gallery.page, COUNT - 1)
-    gallery.gallery.page.toast.action_triggered.emit()
+    wait_listed(qtbot, gallery.features.gallery.page, COUNT - 1)
+    gallery.features.gallery.page.toast.action_triggered.emit()
     qtbot.waitUntil(lambda: len(gallery.session.results) == COUNT, timeout=10_000)
     assert gallery.session.results[-1].saved_to == newest
 
@@ -144,7 +144,7 @@ def test_a_deleted_picture_leaves_the_strip_and_returns(gallery: MainWindow, qtb
 def test_a_name_that_is_no_text_is_shown_dragged_and_never_lost(
     gallery: MainWindow, qtbot: QtBot, pictures: list[Path]
 ) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     odd = pictures[0].with_name(os.fsdecode(b"odd-\xff\xfe.png"))
     Image.new("RGB", (20, 20)).save(odd)
     gallery.history.write(lambda history: history.add(NewPicture(file=odd, size=Size(20, 20))))
@@ -157,8 +157,8 @@ def test_a_name_that_is_no_text_is_shown_dragged_and_never_lost(
     page.grab()
     pictures[0].with_name("elsewhere.png").rename(odd)
     entry = entry_now(gallery, qtbot, lambda entry: True, number)
-    assert gallery.gallery.actions.mime_of([entry]).urls()[0].toString().endswith("odd-%FF%FE.png")
-    gallery.gallery.delete()
+    assert gallery.features.gallery.actions.mime_of([entry]).urls()[0].toString().endswith("odd-%FF%FE.png")
+    gallery.features.gallery.delete()
     qtbot.waitUntil(lambda: "trash" in page.banner.accessibleName() or not odd.exists(), timeout=10_000)
     assert odd.exists() or len(page.entries.ids) == COUNT
 
@@ -167,7 +167,7 @@ def test_a_name_that_is_no_text_is_shown_dragged_and_never_lost(
 
 
 def test_copy_and_drag_have_the_files(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:
-    page, actions = gallery.gallery.page, gallery.gallery.actions
+    page, actions = gallery.features.gallery.page, gallery.features.gallery.actions
     select(gallery, 2)
     qtbot.keyClick(page.grid, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     clipboard = QGuiApplication.clipboard()
@@ -183,31 +183,31 @@ def test_copy_and_drag_have_the_files(gallery: MainWindow, qtbot: QtBot, picture
 
 def test_enter_shows_the_picture_on_the_canvas_like_a_result(gallery: MainWindow, qtbot: QtBot) -> None:
     select(gallery, 7)
-    qtbot.keyClick(gallery.gallery.page.grid, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: not gallery.gallery.is_open, timeout=10_000)
+    qtbot.keyClick(gallery.features.gallery.page.grid, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not gallery.features.gallery.is_open, timeout=10_000)
     shown = gallery.canvas_area.shown_result
     assert shown is not None
     np.testing.assert_array_equal(shown.picture.pixels, picture_pixels(7))
     gallery.controller.results.apply_settings()
     assert gallery.parameters_panel.value().prompts.prompt == "an old castle number 7"
     rows = len(gallery.session.results)
-    gallery.gallery.open()
-    qtbot.keyClick(gallery.gallery.page.grid, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: not gallery.gallery.is_open, timeout=10_000)
+    gallery.features.gallery.open()
+    qtbot.keyClick(gallery.features.gallery.page.grid, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: not gallery.features.gallery.is_open, timeout=10_000)
     assert len(gallery.session.results) == rows, "the same picture is not added twice"
 
 
 def test_it_is_put_on_the_canvas_to_edit(gallery: MainWindow, qtbot: QtBot) -> None:
     entry = entry_now(gallery, qtbot, lambda entry: True, 3)
-    gallery.gallery.actions.edit_on_canvas(entry)
+    gallery.features.gallery.actions.edit_on_canvas(entry)
     assert gallery.document.picture is not None
     np.testing.assert_array_equal(gallery.document.picture, picture_pixels(3))
 
 
 def test_use_its_settings_restores_them(gallery: MainWindow, qtbot: QtBot) -> None:
     select(gallery, 8)
-    qtbot.keyClick(gallery.gallery.page.grid, Qt.Key.Key_U, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: not gallery.gallery.is_open, timeout=10_000)
+    qtbot.keyClick(gallery.features.gallery.page.grid, Qt.Key.Key_U, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not gallery.features.gallery.is_open, timeout=10_000)
     value = gallery.parameters_panel.value()
     assert value.sampling is not None
     assert (value.prompts.prompt, value.prompts.negative_prompt) == ("a green apple number 8", "blurry")
@@ -216,7 +216,7 @@ def test_use_its_settings_restores_them(gallery: MainWindow, qtbot: QtBot) -> No
 
 def test_draw_again_draws_one_picture_with_its_seed(gallery: MainWindow, qtbot: QtBot) -> None:
     gallery.document.set_picture(picture_pixels(1))  # the canvas does not turn it into another kind of run
-    gallery.gallery.actions.draw_again(entry_now(gallery, qtbot, lambda entry: True, 6))
+    gallery.features.gallery.actions.draw_again(entry_now(gallery, qtbot, lambda entry: True, 6))
     qtbot.waitUntil(lambda: bool(gallery.session.results) and not gallery.session.results[-1].is_earlier)
     wait_until_idle(qtbot, gallery)
     made = gallery.session.results[-1]
@@ -225,7 +225,7 @@ def test_draw_again_draws_one_picture_with_its_seed(gallery: MainWindow, qtbot: 
 
 
 def test_variations_have_one_seed_and_different_directions(gallery: MainWindow, qtbot: QtBot) -> None:
-    gallery.gallery.actions.make_variations(entry_now(gallery, qtbot, lambda entry: True, 0))
+    gallery.features.gallery.actions.make_variations(entry_now(gallery, qtbot, lambda entry: True, 0))
 
     def made() -> list[tuple[int, int, float]]:
         own = [result.request.sampling for result in gallery.session.results if not result.is_earlier]
@@ -239,14 +239,14 @@ def test_variations_have_one_seed_and_different_directions(gallery: MainWindow, 
 
 
 def test_a_picture_without_a_record_says_so(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:
-    page = gallery.gallery.page
+    page = gallery.features.gallery.page
     plain = pictures[0].with_name("plain.png")
     Image.new("RGB", (20, 20)).save(plain)
     gallery.history.write(lambda history: history.add(NewPicture(file=plain, size=Size(20, 20))))
     wait_listed(qtbot, page, COUNT + 1)
     found = [page.entries.entry(one) for one in page.entries.ids]
     entry = next(one for one in found if one is not None and one.file == plain)
-    gallery.gallery.actions.use_settings(entry)
+    gallery.features.gallery.actions.use_settings(entry)
     qtbot.waitUntil(lambda: "plain.png" in page.banner.accessibleName(), timeout=10_000)
-    gallery.gallery.actions.open_on_canvas(entry)
+    gallery.features.gallery.actions.open_on_canvas(entry)
     qtbot.waitUntil(lambda: gallery.document.has_picture, timeout=10_000)

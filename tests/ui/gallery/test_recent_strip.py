@@ -92,18 +92,18 @@ def test_the_gallery_opens_at_the_picture_on_the_canvas(
     window = make_window()
     wait_filled(qtbot, window)
     window.canvas_area.go_to(COUNT - 1 - 7)
-    window.gallery.open()
-    page = window.gallery.page
+    window.features.gallery.open()
+    page = window.features.gallery.page
     qtbot.waitUntil(lambda: page.grid.current is not None, timeout=10_000)
     qtbot.waitUntil(lambda: page.grid.selected == [page.entries.ids[7]], timeout=10_000)
 
 
 def test_size_and_details_of_the_gallery_are_as_they_were(make_window: MakeWindow) -> None:
     first = make_window()
-    first.gallery.page.bar.size_slider.setValue(14)
-    first.gallery.page.bar.details_button.setChecked(False)
-    side = first.gallery.page.grid.cell_side
+    first.features.gallery.page.bar.size_slider.setValue(14)
+    first.features.gallery.page.bar.details_button.setChecked(False)
+    side = first.features.gallery.page.grid.cell_side
     first.close_now()
-    page = make_window().gallery.page
+    page = make_window().features.gallery.page
     assert page.grid.cell_side == side
     assert page.details.isHidden()

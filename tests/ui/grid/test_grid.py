@@ -25,7 +25,7 @@ MakeWindow = Callable[..., MainWindow]
 @pytest.fixture
 def dialog(window: MainWindow) -> GridDialog:
     window.parameters_panel.set_prompt("a red heart")
-    return window.grids.open()
+    return window.features.grids.open()
 
 
 def fill(dialog: GridDialog, axis: int, parameter: str, values: str) -> None:
@@ -81,13 +81,13 @@ def test_a_grid_is_drawn_and_composed(dialog: GridDialog, window: MainWindow, pa
     (file,) = paths.pictures.glob("*-grid.png")
     with Image.open(file) as image:
         assert image.width > 2 * 64
-    assert not window.grids.unfinished
+    assert not window.features.grids.unfinished
 
 
 def test_a_grid_goes_on_after_a_restart(make_window: MakeWindow, paths: AppPaths, qtbot: QtBot) -> None:
     first = make_window(FakeEngine(seconds_per_step=0.05))
     first.parameters_panel.set_prompt("a red heart")
-    dialog = first.grids.open()
+    dialog = first.features.grids.open()
     fill(dialog, 0, "Steps", "2, 3, 4, 5")
     qtbot.mouseClick(draw_button(dialog), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(first.session.results) == 1)
@@ -96,8 +96,8 @@ def test_a_grid_goes_on_after_a_restart(make_window: MakeWindow, paths: AppPaths
 
     second = make_window()
     qtbot.waitUntil(lambda: bool(second.session.queue.items))
-    assert second.grids.unfinished
-    second.queue.continue_queue()
+    assert second.features.grids.unfinished
+    second.features.queue.continue_queue()
     wait_until_idle(qtbot, second)
     qtbot.waitUntil(lambda: bool(list(paths.pictures.glob("*-grid.png"))))
 
@@ -106,11 +106,11 @@ def test_a_grid_of_which_the_rest_was_removed_shows_what_there_is(
     make_window: MakeWindow, paths: AppPaths, qtbot: QtBot
 ) -> None:
     window = make_window(FakeEngine(seconds_per_step=0.05))
-    dialog = window.grids.open()
+    dialog = window.features.grids.open()
     fill(dialog, 0, "Steps", "2, 30, 31")
     qtbot.mouseClick(draw_button(dialog), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(window.session.results) == 1)
-    window.queue.clear()
+    window.features.queue.clear()
     window.session.cancel()
     wait_until_idle(qtbot, window)
     qtbot.waitUntil(lambda: bool(list(paths.pictures.glob("*-grid.png"))))

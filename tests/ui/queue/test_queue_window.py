@@ -228,12 +228,12 @@ def test_an_edited_item_keeps_the_picture_it_is_drawn_on(make_window: MakeWindow
     window.document.set_mask(disc_mask())
     with qtbot.waitSignal(window.import_controller.edit_source_changed):
         pass
-    window.queue.pause()
+    window.features.queue.pause()
     add(window, "a hat")
     (item,) = window.session.queue.items
     source = not_none(item.request.edit)
     window.document.set_picture(photo()[::-1].copy(), "other.png")
-    window.queue.edit(item.id)
+    window.features.queue.edit(item.id)
     window.parameters_panel.set_prompt("a cap")
     toast_button(window, "Save to the queue").click()
     (edited,) = window.session.queue.items
@@ -249,15 +249,15 @@ def test_an_edited_item_keeps_the_latents_it_starts_from(make_window: MakeWindow
     wait_until_idle(qtbot, window)
     done = window.session.results[0]
     start = ResumePoint(not_none(done.picture.latents), 2)
-    window.queue.pause()
+    window.features.queue.pause()
     window.session.enqueue(replace(done.request, start=start))
     (item,) = window.session.queue.items
-    window.queue.edit(item.id)
+    window.features.queue.edit(item.id)
     window.parameters_panel.set_prompt("a cap")
     toast_button(window, "Save to the queue").click()
     (edited,) = window.session.queue.items
     assert (edited.request.prompts.prompt, edited.request.start) == ("a cap", start)
-    window.queue.edit(edited.id)
+    window.features.queue.edit(edited.id)
     window.parameters_panel.set_seed(done.picture.seed + 1)
     toast_button(window, "Save to the queue").click()
     assert window.session.queue.items[0].request.start == start, "another seed cannot go on from a step"
@@ -278,7 +278,7 @@ def test_the_popover_opens_at_the_number_and_leads_to_the_window(drawing: Drawin
 
 def test_the_next_start_shows_it_as_it_was_and_asks(make_window: MakeWindow, qtbot: QtBot) -> None:
     window = make_window()
-    window.queue.pause()
+    window.features.queue.pause()
     for prompt in ("one", "two", "three"):
         add(window, prompt)
     window.session.change_queue(lambda queue: queue.moved([queue.items[2].id], 0))
@@ -310,7 +310,7 @@ def test_pausing_and_quitting_goes_on_at_the_step(make_window: MakeWindow, qtbot
     again = make_window()
     (item,) = again.session.queue.items
     assert not_none(item.start).step >= 1
-    again.queue.continue_queue()
+    again.features.queue.continue_queue()
     qtbot.waitUntil(lambda: not again.session.queue.items, timeout=10_000)
 
 
@@ -325,14 +325,14 @@ def test_a_failed_one_can_be_tried_again(drawing: Drawing, qtbot: QtBot) -> None
     engine.error = None
     select(panel, 3)
     action_of(panel.build_menu(failed), "Try again").trigger()
-    window.queue.continue_queue()
+    window.features.queue.continue_queue()
     qtbot.waitUntil(lambda: not window.session.queue.items, timeout=10_000)
     assert len(window.session.results) == 4
 
 
 def test_arranging_can_be_turned_off(make_window: MakeWindow) -> None:
     window = make_window()
-    window.queue.pause()
+    window.features.queue.pause()
     for name in ("starter", "wide", "starter"):
         assert window.parameters_panel.select_checkpoint(name)
         add(window, name)
@@ -375,7 +375,7 @@ def test_the_desktop_is_told_once_when_all_is_drawn_and_nobody_looks(
 ) -> None:
     window, _ = drawing
     desktop = Told()
-    window.queue.desktop = desktop  # type: ignore[assignment]
+    window.features.queue.desktop = desktop  # type: ignore[assignment]
     window.preferences.set_value(preferences)
     monkeypatch.setattr(
         "sdxl_desktop.ui.queue.queue_controller.QApplication.activeWindow",
