@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.file_hashes import FileHashCache
-from sdxl_desktop.core.paths import AppPaths, expand_path, resources_folder
+from sdxl_desktop.core.paths import AppPaths, expand_path
 from sdxl_desktop.core.request import MAX_COUNT, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.settings import AdditionsPanelState, Preferences, RefinerPanelState
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.engine.compile_key import shared_file_hashes
+from sdxl_desktop.session.addition_library import open_addition_library
 from sdxl_desktop.session.addition_values import used
 from sdxl_desktop.session.declared_values import Given
 from sdxl_desktop.session.prompt_craft.preset_files import PresetStore, read_preset_file
@@ -161,7 +162,7 @@ def prompt_craft_for(options: Options, files: PromptCraftFiles) -> PromptCraft:
         preset=preset,
         variants=variants,
         hash_of=partial(file_hash, shared_file_hashes(paths.cache)),
-        adapter_files=_adapter_files(paths) if preset is not None and preset.adapters else (),
+        adapter_files=_adapter_files(paths, preferences) if preset is not None and preset.adapters else (),
     )
 
 
@@ -189,8 +190,8 @@ def _preset(named: str, paths: AppPaths, tell: Callable[[str], None]) -> Setting
     return imported.preset
 
 
-def _adapter_files(paths: AppPaths) -> tuple[Path, ...]:
-    """Return the LoRAs and embeddings that ship with the application, or are listed in the window."""
+def _adapter_files(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
+    """Return the LoRAs and embeddings of the library, with those that ship, and those listed in the window."""
     listed = SettingsStore(paths.settings_file).load()[0].workspace.additions
-    shipped = sorted((resources_folder() / "additions").glob("*.safetensors"))
-    return (*(lora.use.file for lora in listed.loras), *(one.file for one in listed.embeddings), *shipped)
+    kept = (entry.file for entry in open_addition_library(paths, lambda: preferences).scan())
+    return (*(lora.use.file for lora in listed.loras), *(one.file for one in listed.embeddings), *kept)

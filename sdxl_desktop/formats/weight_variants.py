@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 SAFETENSORS = ".safetensors"
+SAFETENSORS_ALIAS = ".sft"
+"""Another suffix that some programs use for the same format; only names are recognised by it."""
 PICKLED_CHECKPOINT = ".ckpt"
 PICKLED_EMBEDDING_ENDINGS = (".pt", ".bin")
 PICKLED = (PICKLED_CHECKPOINT, *PICKLED_EMBEDDING_ENDINGS, ".pth")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdxl_desktop.core.additions import file_name_only
+from sdxl_desktop.formats.weight_variants import KNOWN_ENDINGS, SAFETENSORS_ALIAS
 
-WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".gguf")
+WEIGHT_SUFFIXES = (*KNOWN_ENDINGS, SAFETENSORS_ALIAS)
 
 
 def weight_file_name(path: Path) -> str:

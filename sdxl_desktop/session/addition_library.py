@@ -15,6 +15,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.engine.compile_key import shared_file_hashes
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 from sdxl_desktop.library.addition_detection import AdditionKind
 from sdxl_desktop.library.additions.addition_entry import AdditionEntry
 from sdxl_desktop.library.additions.addition_scan import (
@@ -27,7 +28,6 @@ from sdxl_desktop.library.additions.addition_scan import (
 from sdxl_desktop.session.addition_notes import ADDITION_NOTES_FILE, AdditionNotes
 
 _NEAR_NAMES = 3
-_WEIGHTS_ENDING = ".safetensors"
 
 
 class UnknownLoraError(RequestError):
@@ -102,7 +102,7 @@ class AdditionLibrary:
         """
         known = self._by_name if self.is_scanned else self._unread_names
         wanted = _key(name)
-        found = known.get(wanted) or known.get(wanted.removesuffix(_WEIGHTS_ENDING))
+        found = known.get(wanted) or known.get(wanted.removesuffix(SAFETENSORS))
         if not found:
             raise _unknown_lora_error(name, known)
         entry = found[0] if self.is_scanned else self._read_first(found)
@@ -123,7 +123,7 @@ class AdditionLibrary:
     def knows_lora(self, name: str) -> bool:
         """Whether `find_lora` would find it; True before the first scan."""
         wanted = _key(name)
-        return not self.is_scanned or wanted in self._by_name or wanted.removesuffix(_WEIGHTS_ENDING) in self._by_name
+        return not self.is_scanned or wanted in self._by_name or wanted.removesuffix(SAFETENSORS) in self._by_name
 
     def entry_of(self, file: Path) -> AdditionEntry | None:
         """Return the entry of `file`, None if it is not in the library."""
@@ -163,7 +163,7 @@ def _names(loras: Iterable[AdditionEntry]) -> dict[str, list[AdditionEntry]]:
 
 def _unread_loras(folders: Sequence[AdditionFolder]) -> Iterable[AdditionEntry]:
     for found in find_files(folders):
-        if found.path.suffix.lower() == _WEIGHTS_ENDING:
+        if found.path.suffix.lower() == SAFETENSORS:
             yield AdditionEntry(file=found.path, name=found.path.stem, folder=found.subfolder, kind=AdditionKind.LORA)
 
 

@@ -11,6 +11,7 @@ from sdxl_desktop.core.additions import file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 from sdxl_desktop.library.import_record import SourceFile, read_source_file
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.foreign.record import ModelReference
@@ -79,7 +80,9 @@ def _has_hash(file: Path, wanted: str) -> bool:
         if known is not None and is_same_hash(known, wanted):
             return True
     with suppress(HeaderError, OSError):
-        return file.suffix == ".safetensors" and is_same_hash(read_header(file).metadata.get(_KOHYA_HASH, ""), wanted)
+        return file.suffix.lower() == SAFETENSORS and is_same_hash(
+            read_header(file).metadata.get(_KOHYA_HASH, ""), wanted
+        )
     return False
 
 

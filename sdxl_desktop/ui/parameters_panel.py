@@ -213,6 +213,11 @@ class ParametersPanel(QWidget):
         """Replace the prompt, the negative prompt and the styles."""
         self._change(lambda: self._workspace.set_typed(prompt, negative_prompt, styles))
 
+    def adapter_files(self) -> tuple[Path, ...]:
+        """See `Workspace.adapter_files`."""
+        self._read_panels()
+        return self._workspace.adapter_files()
+
     def create_preset(self, name: str, parts: Collection[PresetPart], hash_of: HashOf) -> SettingsPreset:
         """See `Workspace.create_preset`."""
         self._read_panels()

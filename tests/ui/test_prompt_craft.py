@@ -136,7 +136,7 @@ def test_every_combination_is_counted_asked_about_and_queued(
     answer(app, "Add to the queue")
     window.prompt_craft.draw_combinations()
     assert window.session.run is not None
-    assert len(window.session.queue) == 5
+    assert len(window.session.waiting) == 5
     engine.gate.set()
     wait_until_idle(qtbot, window)
     drawn = [result.request for result in window.session.results]

@@ -60,7 +60,7 @@ class GenerationRun:
     """The prompts of the picture being drawn."""
 
     def __post_init__(self) -> None:
-        self.prompts = self.request.prompts_of(0)
+        self.prompts = self.request.prompts_of(self.first_picture)
 
     @property
     def step_caching(self) -> StepCaching | None:

@@ -15,6 +15,7 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_key_mapping import is_vae_file
+from sdxl_desktop.formats.weight_variants import PICKLED_EMBEDDING_ENDINGS, SAFETENSORS
 from sdxl_desktop.library.addition_detection import AdditionKind, why_not_embedding
 from sdxl_desktop.library.additions.addition_entry import AdditionEntry
 from sdxl_desktop.library.additions.base_models import embedding_base_model, lora_base_model
@@ -29,8 +30,6 @@ from sdxl_desktop.library.additions.training_metadata import (
 
 _MAX_FILES = 20_000
 _MAX_DEPTH = 8
-_WEIGHT_ENDINGS = (".safetensors",)
-_PICKLED_ENDINGS = (".pt", ".bin")
 _EMBEDDINGS_NAME = re.compile(r"embed|textual.?inversion", re.IGNORECASE)
 _CHECKPOINT_BYTES = 2**32
 """A larger file is a checkpoint that lies in the wrong folder."""
@@ -103,7 +102,7 @@ def find_files(folders: Sequence[AdditionFolder]) -> Iterator[FoundFile]:
 
 def _may_be_addition(found: FoundFile) -> bool:
     ending = found.path.suffix.lower()
-    return ending in _WEIGHT_ENDINGS or (ending in _PICKLED_ENDINGS and found.may_be_pickled_embedding)
+    return ending == SAFETENSORS or (ending in PICKLED_EMBEDDING_ENDINGS and found.may_be_pickled_embedding)
 
 
 def _walk(folder: Path, depth: int, seen: set[str]) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -196,7 +195,7 @@ def _read_entry(found: FoundFile, state: FileState) -> AdditionEntry | None:
         notes=side.notes,
         thumbnail=find_picture(found.path, found.names),
     )
-    if found.path.suffix.lower() in _PICKLED_ENDINGS:
+    if found.path.suffix.lower() in PICKLED_EMBEDDING_ENDINGS:
         return _with_pickled(entry, side)
     if state[0] > _CHECKPOINT_BYTES:
         return None

@@ -35,7 +35,7 @@ _MAX_IN_MENU = 20
 
 
 class PresetController(QObject):
-    """`adapter_files` returns the LoRAs and embeddings in which those of a preset are looked for."""
+    """The dialogs and menus of presets, and the files they are kept in."""
 
     def __init__(
         self,
@@ -51,7 +51,6 @@ class PresetController(QObject):
         self._last_folder = last_folder
         self._store = PresetStore(paths.presets)
         self._hashes = shared_file_hashes(paths.cache)
-        self.adapter_files: Callable[[], tuple[Path, ...]] = self._listed_and_shipped
         self._dialog: PresetsDialog | None = None
 
     def fill_menu(self, menu: QMenu) -> None:
@@ -196,12 +195,10 @@ class PresetController(QObject):
     # LoRAs and embeddings
 
     def _find(self, adapter: PresetAdapter) -> Path | None:
-        return find_adapter(adapter, self.adapter_files(), self._cached_hash)
+        return find_adapter(adapter, self._adapter_files(), self._cached_hash)
 
-    def _listed_and_shipped(self) -> tuple[Path, ...]:
-        additions = self._panel.value().additions
-        listed = [lora.use.file for lora in additions.loras] + [one.file for one in additions.embeddings]
-        return (*listed, *sorted((resources_folder() / "additions").glob("*.safetensors")))
+    def _adapter_files(self) -> tuple[Path, ...]:
+        return (*self._panel.adapter_files(), *sorted((resources_folder() / "additions").glob("*.safetensors")))
 
     def _hash(self, file: Path) -> str:
         try:
