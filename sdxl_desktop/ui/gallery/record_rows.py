@@ -21,8 +21,14 @@ Row = tuple[str, str]
 
 _PROMPTS = ("prompt", "prompt_2", "negative_prompt", "negative_prompt_2")
 _ALWAYS_SHOWN = ("steps", "guidance_scale", "scheduler")
-_GROUP_NAMES = {"edit": "Changing a picture", "refine": "Refiner", "micro_conditioning": "Micro-conditioning"}
-_SKIPPED = ("execution", "output", "start", "checkpoint", "seed", "count", "size")
+_GROUP_NAMES = {
+    "edit": "Changing a picture",
+    "refine": "Refiner",
+    "micro_conditioning": "Micro-conditioning",
+    "typed_prompts": "Typed",
+    "prompt_source": "Typed",
+}
+_SKIPPED = ("execution", "output", "start", "checkpoint", "seed", "count", "size", "picture_prompts")
 _MAX_TEXT = 20_000
 
 
@@ -70,7 +76,12 @@ def _request_rows(record: PictureRecord) -> Iterator[Row]:
         value = getattr(request, one.name)
         if one.name == "prompts":
             yield from _part_rows(value, "", skipped=_PROMPTS)
-        elif one.name not in _SKIPPED and value is not None:
+        elif one.name in _SKIPPED or value is None:
+            continue
+        elif not is_dataclass(value):
+            if value != one.default and (text := _format(value)):
+                yield _label(type(request), one.name), text
+        else:
             skipped = () if one.name in _GROUP_NAMES else _SKIPPED
             yield from _part_rows(value, _GROUP_NAMES.get(one.name, ""), skipped=skipped)
 
