@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -24,7 +25,7 @@ from sdxl_desktop.library.convert.import_plan import plan_import
 from sdxl_desktop.library.convert.run_import import ImportCancelledError, discard_import, run_import
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.detect.identify import identify, identify_file
-from sdxl_desktop.library.import_record import verify_checkpoint
+from sdxl_desktop.library.import_record import read_source_file, verify_checkpoint
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from tests.engine.conftest import engine, engine_home, generate  # noqa: F401
 from tests.library.conftest import NAME, convert_here, recorded_events
@@ -66,6 +67,14 @@ def test_a_single_file_becomes_what_the_diffusers_folder_becomes(imported: Bring
     """Bit by bit; that its weights in 8 bits are the folder's is in every run."""
     single, folder = (weights_of(imported(form, WeightFormat.FP32)) for form in ("single", "torch"))
     assert [part for part in OPENVINO_PARTS if single[part] != folder[part]] == []
+
+
+def test_the_hash_of_a_single_file_is_recorded(imported: Bring, small_checkpoint: Path) -> None:
+    """Other programs know the checkpoint by it."""
+    found = read_source_file(imported("single", WeightFormat.INT8))
+    file = small_checkpoint / "single" / NAME
+    assert (found.name, found.sha256) == (file.stem, hashlib.sha256(file.read_bytes()).hexdigest())
+    assert not read_source_file(imported("torch", WeightFormat.FP32)).sha256
 
 
 def test_the_picture_is_the_one_that_diffusers_draws_in_torch(
