@@ -82,13 +82,13 @@ def _record_callback_seconds() -> list[float]:
     seconds: list[float] = []
     plain = Workflow.generate_latents
 
-    def draw(self: Any, seed: int, on_step: Callable[[Any], None]) -> Any:
+    def draw(self: Any, seed: int, on_step: Callable[[Any], None], paused: Any = None) -> Any:
         def timed(step: Any) -> None:
             started = time.perf_counter()
             on_step(step)
             seconds.append(time.perf_counter() - started)
 
-        return plain(self, seed, timed)
+        return plain(self, seed, timed, paused)
 
     Workflow.generate_latents = draw  # type: ignore[method-assign]
     return seconds

@@ -13,8 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = ROOT / "dist" / "sdxl-desktop"
-DESKTOP_FILE = ROOT / "packaging" / "sdxl-desktop.desktop"
-ICON = ROOT / "resources" / "icons" / "sdxl-desktop.svg"
+FOR_THE_DESKTOP = (
+    ROOT / "packaging" / "sdxl-desktop.desktop",
+    ROOT / "packaging" / "sdxl-desktop-mime.xml",
+    ROOT / "packaging" / "sdxl-desktop.metainfo.xml",
+    ROOT / "resources" / "icons" / "sdxl-desktop.svg",
+)
+"""What a Linux desktop needs for its menu, and to open files by a double click (docs/bundle.md)."""
 
 
 def main() -> int:
@@ -24,7 +29,7 @@ def main() -> int:
     code = subprocess.run([*command, str(ROOT / "packaging" / "sdxl_desktop.spec")], cwd=ROOT, check=False).returncode
     if code:
         return code
-    for file in (DESKTOP_FILE, ICON):
+    for file in FOR_THE_DESKTOP:
         shutil.copy(file, BUNDLE)
     size = sum(file.stat().st_size for file in BUNDLE.rglob("*") if file.is_file() and not file.is_symlink())
     print(f"{BUNDLE} · {size / 1e9:.2f} GB · {time.monotonic() - started:.0f} s")

@@ -156,11 +156,11 @@ def _device(name: str) -> str:
     return devices.resolve_device_name(name)
 
 
-def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
+def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path | str], *, new_window: bool) -> int:
     """Qt and the window."""
     from sdxl_desktop.ui.app import run_window
 
-    return run_window(paths, prompt=prompt, files=tuple(files))
+    return run_window(paths, prompt=prompt, files=tuple(files), new_window=new_window)
 
 
 def _probe_display() -> int:

@@ -38,13 +38,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 HOME_NUMBERS = itertools.count()
 
+gc.disable()  # until all test modules are imported: collections would traverse all of torch and diffusers many times
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+
 
 class NetworkTouched(AssertionError):
     """A test, or the code under test, tried to connect to another computer."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def what_is_there_stays() -> None:
+def frozen_objects() -> None:
     """Freeze the objects created by imports and earlier modules, so that garbage collections do not traverse them."""
     gc.collect()
     gc.freeze()

@@ -8,6 +8,7 @@ from typing import Any
 
 from sdxl_desktop.workers import protocol
 from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobHost, JobMessage, JobResult
+from tests.garbage import without_garbage_collections
 
 
 def pickle_round_trip(message: Any) -> Any:
@@ -31,7 +32,8 @@ def run_job_in_process(host: JobHost[Any], job: Any, emit: Callable[[Any], None]
             raised.append(problem)
             raise
 
-    host.run(pickle_round_trip(job), send)
+    with without_garbage_collections():
+        host.run(pickle_round_trip(job), send)
     for problem in raised:
         raise problem
     if isinstance(last[-1], JobFailed):

@@ -26,41 +26,41 @@ DEFAULT, MANY = 200, 3000
 
 def mutations(samples: Sequence[bytes], count: int, seed: int = 0) -> Iterator[bytes]:
     """Yield `count` corrupted files made from `samples`: bytes changed, removed, repeated, truncated and swapped."""
-    chance = Random(seed)
+    rng = Random(seed)
     for number in range(count):
         content = samples[number % len(samples)]
-        for _ in range(chance.choice((1, 1, 2, 4, 16))):
-            content = mutated_bytes(content, chance, samples)
+        for _ in range(rng.choice((1, 1, 2, 4, 16))):
+            content = mutated_bytes(content, rng, samples)
         yield content
 
 
-def mutated_bytes(content: bytes, chance: Random, others: Sequence[bytes] = ()) -> bytes:
+def mutated_bytes(content: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
     """Change, remove, repeat or cut off bytes, or replace them, also with a part of one of `others`."""
     if not content:
-        return chance.randbytes(chance.choice((0, 20)))
+        return rng.randbytes(rng.choice((0, 20)))
     # most of what decides a reader's path is at the beginning
-    at = chance.randrange(min(len(content), chance.choice((64, 256, len(content), len(content)))))
+    at = rng.randrange(min(len(content), rng.choice((64, 256, len(content), len(content)))))
     before, after = content[:at], content[at:]
-    match chance.randrange(9):
+    match rng.randrange(9):
         case 0:
-            return before + bytes([content[at] ^ 1 << chance.randrange(8)]) + after[1:]
+            return before + bytes([content[at] ^ 1 << rng.randrange(8)]) + after[1:]
         case 1:
-            return before + bytes([chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))]) + after[1:]
+            return before + bytes([rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))]) + after[1:]
         case 2:
-            number = chance.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x7f"))
+            number = rng.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x7f"))
             return before + number + after[4:]
         case 3:
             return before
         case 4:
-            return before + after[chance.choice((chance.randrange(1, 32), chance.randrange(1, len(after) + 1))) :]
+            return before + after[rng.choice((rng.randrange(1, 32), rng.randrange(1, len(after) + 1))) :]
         case 5:
-            return before + after[: chance.choice((chance.randrange(1, 200), len(after)))] + after
+            return before + after[: rng.choice((rng.randrange(1, 200), len(after)))] + after
         case 6:
-            return before + chance.randbytes(chance.randrange(1, 40)) + after
+            return before + rng.randbytes(rng.randrange(1, 40)) + after
         case 7:
-            return before + bytes(chance.randrange(1, 100)) + after[8:]
-    other = chance.choice(others) if others else content
-    begin = chance.randrange(max(1, len(other)))
+            return before + bytes(rng.randrange(1, 100)) + after[8:]
+    other = rng.choice(others) if others else content
+    begin = rng.randrange(max(1, len(other)))
     return before + other[begin : begin + 16] + after[16:]
 
 
@@ -75,10 +75,10 @@ ODD: tuple[Any, ...] = (
 """Unexpected values."""
 
 
-def mutated_json(content: Any, chance: Random) -> bytes:
+def mutated_json(content: Any, rng: Random) -> bytes:
     """Return JSON with one value anywhere in it replaced, removed or repeated; sometimes it is no longer JSON."""
-    if chance.random() < 0.2:
-        return mutated_bytes(json.dumps(content).encode(), chance)
+    if rng.random() < 0.2:
+        return mutated_bytes(json.dumps(content).encode(), rng)
     changed = copy.deepcopy(content)
     places: list[tuple[Any, Any]] = []
     level: list[Any] = [changed]
@@ -87,13 +87,13 @@ def mutated_json(content: Any, chance: Random) -> bytes:
         inside = list(one.items() if isinstance(one, dict) else enumerate(one)) if isinstance(one, dict | list) else []
         places += [(one, key) for key, _ in inside]
         level += [value for _, value in inside]
-    if not places or chance.random() < 0.05:
-        return json.dumps(chance.choice(ODD)).encode()
-    owner, key = chance.choice(places)
-    if chance.random() < 0.2:
+    if not places or rng.random() < 0.05:
+        return json.dumps(rng.choice(ODD)).encode()
+    owner, key = rng.choice(places)
+    if rng.random() < 0.2:
         del owner[key]
     else:
-        owner[key] = copy.deepcopy(chance.choice(ODD))
+        owner[key] = copy.deepcopy(rng.choice(ODD))
     return json.dumps(changed).encode()
 
 
@@ -115,59 +115,59 @@ def packed(header: Any, body: bytes = b"") -> bytes:
 
 def mutated_safetensors(content: bytes, seed: int) -> bytes:
     """Return the .safetensors file `content`, corrupted with `seed`: its bytes, its header length or its header."""
-    chance = Random(seed)
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        content = chance.choice((mutated_bytes, mutated_bytes, _length, _header, _header))(content, chance)
+    rng = Random(seed)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        content = rng.choice((mutated_bytes, mutated_bytes, _length, _header, _header))(content, rng)
     return content
 
 
-def _length(content: bytes, chance: Random) -> bytes:
-    length = chance.choice((0, 1, 7, len(content), len(content) - 8, 2**24, 2**32, 2**63, 2**64 - 1))
+def _length(content: bytes, rng: Random) -> bytes:
+    length = rng.choice((0, 1, 7, len(content), len(content) - 8, 2**24, 2**32, 2**63, 2**64 - 1))
     return struct.pack("<Q", max(0, length)) + content[8:]
 
 
-def _header(content: bytes, chance: Random) -> bytes:
+def _header(content: bytes, rng: Random) -> bytes:
     try:
         (length,) = struct.unpack("<Q", content[:8])
         header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
     except (struct.error, ValueError, MemoryError, OverflowError, RecursionError):
         return content
     if not isinstance(header, dict) or not header:
-        return packed(chance.choice(ODD_ENTRIES), body)
-    return packed(chance.choice((_value, _field, _name, _nested, _metadata))(header, chance), body)
+        return packed(rng.choice(ODD_ENTRIES), body)
+    return packed(rng.choice((_value, _field, _name, _nested, _metadata))(header, rng), body)
 
 
-def _value(header: dict[str, Any], chance: Random) -> Any:
-    return {**header, chance.choice(sorted(header)): chance.choice(ODD_ENTRIES)}
+def _value(header: dict[str, Any], rng: Random) -> Any:
+    return {**header, rng.choice(sorted(header)): rng.choice(ODD_ENTRIES)}
 
 
-def _field(header: dict[str, Any], chance: Random) -> Any:
-    name = chance.choice(sorted(header))
+def _field(header: dict[str, Any], rng: Random) -> Any:
+    name = rng.choice(sorted(header))
     if not isinstance(header[name], dict):
         return header
-    field = chance.choice(("dtype", "shape", "data_offsets"))
-    return {**header, name: {**header[name], field: chance.choice(ODD_ENTRIES)}}
+    field = rng.choice(("dtype", "shape", "data_offsets"))
+    return {**header, name: {**header[name], field: rng.choice(ODD_ENTRIES)}}
 
 
-def _name(header: dict[str, Any], chance: Random) -> Any:
-    old = chance.choice(sorted(header))
-    new = chance.choice(("", "\x00", "../../x", "lora.", ".alpha", "x" * 3000, "__metadata__", old + old, "clip_l"))
+def _name(header: dict[str, Any], rng: Random) -> Any:
+    old = rng.choice(sorted(header))
+    new = rng.choice(("", "\x00", "../../x", "lora.", ".alpha", "x" * 3000, "__metadata__", old + old, "clip_l"))
     return {new if name == old else name: value for name, value in header.items()}
 
 
-def _nested(header: dict[str, Any], chance: Random) -> Any:
-    return b"[" * chance.choice((10, 2000, 100_000))
+def _nested(header: dict[str, Any], rng: Random) -> Any:
+    return b"[" * rng.choice((10, 2000, 100_000))
 
 
-def _metadata(header: dict[str, Any], chance: Random) -> Any:
-    said = header.get("__metadata__")
-    if not isinstance(said, dict) or not said or chance.random() < 0.3:
-        return {**header, "__metadata__": chance.choice(ODD_ENTRIES)}
-    key = chance.choice(sorted(said))
-    text = str(said[key])
-    odd = json.dumps(chance.choice(ODD_ENTRIES))
-    words = chance.choice((odd, "[" * 50_000, text[: len(text) // 2], "1e999", "{", ""))
-    return {**header, "__metadata__": {**said, key: words}}
+def _metadata(header: dict[str, Any], rng: Random) -> Any:
+    message = header.get("__metadata__")
+    if not isinstance(message, dict) or not message or rng.random() < 0.3:
+        return {**header, "__metadata__": rng.choice(ODD_ENTRIES)}
+    key = rng.choice(sorted(message))
+    text = str(message[key])
+    odd = json.dumps(rng.choice(ODD_ENTRIES))
+    words = rng.choice((odd, "[" * 50_000, text[: len(text) // 2], "1e999", "{", ""))
+    return {**header, "__metadata__": {**message, key: words}}
 
 
 # whole weight files, each of them unusable
@@ -177,16 +177,16 @@ SENTINEL = "SDXL-DESKTOP-WAS-EXECUTED"
 
 def unusable_weights(number: int, shapes: Shapes, folder: Path) -> Path:
     """Write a file to `folder` with weights of these `shapes`, corrupted by the kind of that number."""
-    chance = Random(number)
+    rng = Random(number)
     kind = UNUSABLE[number % len(UNUSABLE)]
     file = folder / f"mutated-{number}{'.ckpt' if kind in PICKLES else '.safetensors'}"
-    kind(file, shapes, chance)
+    kind(file, shapes, rng)
     return file
 
 
-def _write(file: Path, head: bytes, size: int, *, said: int | None = None, lost: int = 0) -> None:
+def _write(file: Path, head: bytes, size: int, *, message: int | None = None, lost: int = 0) -> None:
     with file.open("wb") as stream:
-        stream.write(struct.pack("<Q", len(head) if said is None else said) + head)
+        stream.write(struct.pack("<Q", len(head) if message is None else message) + head)
         stream.truncate(max(0, 8 + len(head) + size - lost))
 
 
@@ -195,46 +195,46 @@ def _entries(shapes: Shapes) -> tuple[dict[str, Any], int]:
     return json.loads(head), size
 
 
-def _truncated(file: Path, shapes: Shapes, chance: Random) -> None:
+def _truncated(file: Path, shapes: Shapes, rng: Random) -> None:
     head, size = header_bytes(shapes)
     _write(file, head, size)
     whole = 8 + len(head) + size
     with file.open("r+b") as stream:
-        stream.truncate(chance.choice([chance.randrange(8), chance.randrange(len(head)), chance.randrange(whole)]))
+        stream.truncate(rng.choice([rng.randrange(8), rng.randrange(len(head)), rng.randrange(whole)]))
 
 
-def _flipped_bit_in_the_head(file: Path, shapes: Shapes, chance: Random) -> None:
+def _flipped_bit_in_the_head(file: Path, shapes: Shapes, rng: Random) -> None:
     head, size = header_bytes(shapes)
     changed = bytearray(head)
     places = [at for at, byte in enumerate(changed) if byte not in b" "]  # changing a space has no effect
-    changed[chance.choice(places)] ^= 1 << chance.randrange(7)
+    changed[rng.choice(places)] ^= 1 << rng.randrange(7)
     _write(file, bytes(changed), size)
 
 
-def _absurd_length(file: Path, shapes: Shapes, chance: Random) -> None:
+def _absurd_length(file: Path, shapes: Shapes, rng: Random) -> None:
     head, size = header_bytes(shapes)
-    _write(file, head, size, said=chance.choice([2**60, 2**63, 2**64 - 1, len(head) + size + 1, len(head) // 2, 2**31]))
+    _write(file, head, size, message=rng.choice([2**60, 2**63, 2**64 - 1, len(head) + size + 1, len(head) // 2, 2**31]))
 
 
-def _wrong_shape(file: Path, shapes: Shapes, chance: Random) -> None:
+def _wrong_shape(file: Path, shapes: Shapes, rng: Random) -> None:
     entries, size = _entries(shapes)
-    name = chance.choice(list(entries))
+    name = rng.choice(list(entries))
     wrong: list[list[Any]] = [[2**62, 4], [-1, 3], [0], [2**31] * 9, [1.5], ["x"], [*entries[name]["shape"], 2]]
-    entries[name]["shape"] = chance.choice(wrong)
+    entries[name]["shape"] = rng.choice(wrong)
     _write(file, json.dumps(entries).encode(), size)
 
 
-def _transposed_shape(file: Path, shapes: Shapes, chance: Random) -> None:
-    name = chance.choice([name for name, shape in shapes.items() if len(shape) == 2 and shape[0] != shape[1]])
+def _transposed_shape(file: Path, shapes: Shapes, rng: Random) -> None:
+    name = rng.choice([name for name, shape in shapes.items() if len(shape) == 2 and shape[0] != shape[1]])
     head, size = header_bytes({**shapes, name: shapes[name][::-1]})
     _write(file, head, size)
 
 
-def _wrong_places(file: Path, shapes: Shapes, chance: Random) -> None:
+def _wrong_places(file: Path, shapes: Shapes, rng: Random) -> None:
     entries, size = _entries(shapes)
-    name = chance.choice(list(entries))
+    name = rng.choice(list(entries))
     begin, end = entries[name]["data_offsets"]
-    entries[name]["data_offsets"] = chance.choice(
+    entries[name]["data_offsets"] = rng.choice(
         [[begin + 2, end + 2], [end, begin], [0, end - begin], [2**62, 2**62 + end - begin], [-8, end], [begin], "all"]
     )
     if entries[name]["data_offsets"] == [begin, end]:
@@ -242,33 +242,33 @@ def _wrong_places(file: Path, shapes: Shapes, chance: Random) -> None:
     _write(file, json.dumps(entries).encode(), size)
 
 
-def _unknown_type(file: Path, shapes: Shapes, chance: Random) -> None:
+def _unknown_type(file: Path, shapes: Shapes, rng: Random) -> None:
     entries, size = _entries(shapes)
-    entries[chance.choice(list(entries))]["dtype"] = chance.choice(["F12", "", "Q4_K", "F8_E4M3", 7, None, "F16" * 99])
+    entries[rng.choice(list(entries))]["dtype"] = rng.choice(["F12", "", "Q4_K", "F8_E4M3", 7, None, "F16" * 99])
     _write(file, json.dumps(entries).encode(), size)
 
 
-def _evil_name(file: Path, shapes: Shapes, chance: Random) -> None:
-    evil = chance.choice(["../../../evil", "/etc/passwd", "..\\..\\evil", "a\0b", "x" * 5000, "", "con:"])
+def _evil_name(file: Path, shapes: Shapes, rng: Random) -> None:
+    evil = rng.choice(["../../../evil", "/etc/passwd", "..\\..\\evil", "a\0b", "x" * 5000, "", "con:"])
     renamed = list(shapes)
-    renamed[chance.randrange(len(renamed))] = evil
+    renamed[rng.randrange(len(renamed))] = evil
     head, size = header_bytes(dict(zip(renamed, shapes.values(), strict=True)))
     _write(file, head, size)
 
 
-def _not_a_list_of_tensors(file: Path, shapes: Shapes, chance: Random) -> None:
+def _not_a_list_of_tensors(file: Path, shapes: Shapes, rng: Random) -> None:
     deep = b"[" * 200_000
     many = json.dumps(
         {f"t{n}": {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]} for n in range(250_000)}
     ).encode()
-    head = chance.choice(
+    head = rng.choice(
         [b"", b"{}", b"[]", b"null", deep, many, b'{"a":' * 5000, b"\xff\xfe{}", bytes(5000), b'{"a":{}}']
     )
     _write(file, head, 16)
 
 
-def _some_bytes(file: Path, shapes: Shapes, chance: Random) -> None:
-    file.write_bytes(chance.randbytes(chance.choice([0, 1, 7, 8, 9, 100, 10_000])))
+def _some_bytes(file: Path, shapes: Shapes, rng: Random) -> None:
+    file.write_bytes(rng.randbytes(rng.choice([0, 1, 7, 8, 9, 100, 10_000])))
 
 
 class _Runs:
@@ -285,33 +285,33 @@ def _archive(file: Path, members: dict[str, bytes], packing: int = zipfile.ZIP_S
             archive.writestr(name, content)
 
 
-def _pickle_that_runs(file: Path, shapes: Shapes, chance: Random) -> None:
-    evil = pickle.dumps({"state_dict": {}, "x": _Runs(file.parent)}, protocol=chance.choice([0, 1, 2, 3, 4, 5]))
-    if chance.random() < 0.5:
+def _pickle_that_runs(file: Path, shapes: Shapes, rng: Random) -> None:
+    evil = pickle.dumps({"state_dict": {}, "x": _Runs(file.parent)}, protocol=rng.choice([0, 1, 2, 3, 4, 5]))
+    if rng.random() < 0.5:
         file.write_bytes(evil)
     else:
         _archive(file, {"archive/data.pkl": evil, "archive/version": b"3\n"})
 
 
-def _zip_bomb(file: Path, shapes: Shapes, chance: Random) -> None:
+def _zip_bomb(file: Path, shapes: Shapes, rng: Random) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(chance.randrange(1, 4)):
+        for number in range(rng.randrange(1, 4)):
             archive.writestr(f"archive/{'data.pkl' if number == 0 else f'data/{number}'}", bytes(30 * 2**20))
     file.write_bytes(stream.getvalue())
 
 
-def _evil_archive(file: Path, shapes: Shapes, chance: Random) -> None:
+def _evil_archive(file: Path, shapes: Shapes, rng: Random) -> None:
     plain = pickle.dumps({"state_dict": {}}, protocol=2)
-    other = chance.choice(["../../evil", "/tmp/evil", "archive/other.pkl", "archive/../../../evil"])
+    other = rng.choice(["../../evil", "/tmp/evil", "archive/other.pkl", "archive/../../../evil"])
     _archive(file, {"archive/data.pkl": plain, other: b"evil"})
 
 
-def _broken_archive(file: Path, shapes: Shapes, chance: Random) -> None:
-    _archive(file, {"archive/data.pkl": chance.randbytes(500), "archive/data/0": bytes(100)})
+def _broken_archive(file: Path, shapes: Shapes, rng: Random) -> None:
+    _archive(file, {"archive/data.pkl": rng.randbytes(500), "archive/data/0": bytes(100)})
     content = bytearray(file.read_bytes())
-    if chance.random() < 0.5:
-        content = content[: chance.randrange(len(content))]
+    if rng.random() < 0.5:
+        content = content[: rng.randrange(len(content))]
     file.write_bytes(content)
 
 

@@ -50,6 +50,7 @@ def check(name: str, limit: float = LIMIT) -> Outcome:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as running:
         environment = {**os.environ, "RUNNING_TESTS_FOLDER": running}  # tests/conftest.py writes into it
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # tests start many processes, which would all compile anew
         with subprocess.Popen([sys.executable, *CHECKS[name]], cwd=ROOT, env=environment) as process:
             code, problem = _wait(process, limit, Path(running))
     return Outcome(name, code == 0, time.monotonic() - started, problem)

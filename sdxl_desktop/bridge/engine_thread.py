@@ -12,9 +12,10 @@ from sdxl_desktop.bridge.background import Worker
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.events import EngineEvent, RunCancelled, RunFailed
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import SpeedPreset
-from sdxl_desktop.engine.engine_protocol import CancelToken, Engine
+from sdxl_desktop.engine.engine_protocol import CancelToken, Engine, Pausing
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class EngineThread(QObject):
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
-        self._cancel = threading.Event()
+        self._cancel, self._pause = threading.Event(), threading.Event()
         self._warm_up_cancel = threading.Event()
         self._warm_up_key: tuple[Path, Execution, SpeedPreset] | None = None
         self._worker = Worker("engine", self)
@@ -47,18 +48,20 @@ class EngineThread(QObject):
             self._warm_up_key = None
             self.warm_up_finished.emit()
 
-    def start(self, request: GenerationRequest) -> None:
-        """Generate `request`; a warm-up for something else is cancelled, one for the same is awaited."""
+    def start(self, request: GenerationRequest, paused: PausedRun | None = None) -> None:
+        """Generate `request`, from where it was `paused`; a warm-up for something else is cancelled, one for the same
+        is awaited."""
         if self._warm_up_key not in (None, (request.checkpoint, request.execution, request.sampling.speed)):
             self._cancel_warm_up()
         self._cancel = cancel = threading.Event()
+        self._pause = pause = threading.Event()
 
         def draw() -> None:
             if cancel.is_set():
                 self._event_posted.emit(RunCancelled())
                 return
             try:
-                self._engine.generate(request, self._event_posted.emit, cancel)
+                self._engine.generate(request, self._event_posted.emit, cancel, Pausing(pause, paused))
             except Exception as problem:  # the window must learn that the run has ended
                 _log.exception("A run failed unexpectedly")
                 self._event_posted.emit(RunFailed.unexpected(problem))
@@ -66,6 +69,10 @@ class EngineThread(QObject):
         self._worker.submit(
             draw, _nothing, lambda error: self._forward_event(RunFailed(error)), what="Drawing failed unexpectedly."
         )
+
+    def pause(self) -> None:
+        """Pause the current run after its step."""
+        self._pause.set()
 
     def cancel(self) -> None:
         """Cancel the current run, and the warm-up it may be waiting for."""

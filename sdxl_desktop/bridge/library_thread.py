@@ -21,10 +21,10 @@ from sdxl_desktop.session.checkpoint_jobs import ComparisonJobSpec, JobSpec, Qua
 from sdxl_desktop.session.library_jobs import (
     ImportFinished,
     JobAdvanced,
-    JobEvent,
     JobFinished,
     JobPreviewed,
     JobStopped,
+    LibraryJobEvent,
 )
 from sdxl_desktop.session.library_state import ImportJobSpec
 
@@ -73,7 +73,7 @@ class LibraryThread(QObject):
             _log.warning("Job %d stopped: %s", number, error, exc_info=error)
             self._forward_event(JobStopped(number, error))
 
-        def work() -> JobEvent:
+        def work() -> LibraryJobEvent:
             return self._run_job(number, note, preview, library, cancel)
 
         self._job_thread.submit(work, self._forward_event, stopped, what=_FAILED)

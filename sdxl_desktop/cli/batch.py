@@ -19,6 +19,7 @@ from sdxl_desktop.cli.foreground import EXIT_CANCELLED
 from sdxl_desktop.cli.generate_run import absolute, fallback_folders, library_for, load_preferences, print_message
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.planned_runs import PlannedDrawing, PlannedRun, RunCounts
+from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError, RequestError, SdxlDesktopError, describe_error
 from sdxl_desktop.core.file_names import slugify
@@ -28,6 +29,7 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
+from sdxl_desktop.session.addition_library import LoraLookup, lora_lookup
 from sdxl_desktop.session.batch_rows import BatchRow, read_rows
 from sdxl_desktop.session.result_files import check_writable
 from sdxl_desktop.session.run_progress import RunProgress
@@ -67,15 +69,19 @@ class _Builder:
     library: Library
     default: Checkpoint
     folder: Path
+    prompt_craft: PromptCraftFiles
+    lora_lookup: LoraLookup | None = None
     found: dict[str, Checkpoint] = field(default_factory=dict)
 
-    def request(self, row: BatchRow, tell: Callable[[str], None]) -> GenerationRequest:
-        """Return the request of a whole row; raises SdxlDesktopError for the first invalid value."""
-        wanted = row.text("checkpoint")
-        checkpoint = self.default if wanted is None else self._find_checkpoint(wanted)
+    def request(self, row: BatchRow, tell: Callable[[str], None], seed: int | None = None) -> GenerationRequest:
+        """Return the request of a whole row, with `seed` in place of its own; raises SdxlDesktopError for the first
+        invalid value."""
         options = Options(
             prompt=row.text("prompt") or "",
-            values=row.values,
+            style=row.texts("style"),
+            variants=row.text("variants"),
+            preset=row.text("preset"),
+            values=row.values if seed is None else {**row.values, "seed": str(seed)},
             image=self._path(row.text("image")),
             mask=self._path(row.text("mask")),
             backdrop=row.text("backdrop"),
@@ -85,7 +91,12 @@ class _Builder:
             embedding=tuple(self._addition(one) for one in row.texts("embedding")),
             vae=self._path(row.text("vae")),
         )
-        return request_from_options(options, checkpoint, self.preferences, self._find_checkpoint, tell)
+        craft = prompt_craft_for(options, self.prompt_craft)
+        wanted = row.text("checkpoint") or craft.checkpoint
+        checkpoint = self.default if wanted is None else self._find_checkpoint(wanted)
+        return request_from_options(
+            options, checkpoint, self.preferences, self._find_checkpoint, tell, craft, lora_lookup=self.lora_lookup
+        )
 
     def _find_checkpoint(self, name: str) -> Checkpoint:
         if name not in self.found:
@@ -109,7 +120,10 @@ def run_batch(entry_points: EntryPoints, file: Path, output: Path, *, resume: bo
     rows = read_rows(file)
     progress = _open_progress(folder, resume=resume, create=not check)
     library = library_for(paths, preferences)
-    builder = _Builder(preferences, library, library.default_checkpoint(), file.parent)
+    prompt_craft = PromptCraftFiles(paths, preferences, lambda note: print_message(console, note))
+    builder = _Builder(
+        preferences, library, library.default_checkpoint(), file.parent, prompt_craft, lora_lookup(paths, preferences)
+    )
     drawing = PlannedDrawing(entry_points, paths, progress, fallback_folders(paths, preferences), console, as_json)
     planner = _Planner(builder, folder, progress, drawing)
     planner.plan(rows)
@@ -188,13 +202,15 @@ class _Planner:
             if self.folder.is_dir():  # not if rows are only checked
                 check_writable(file)
             title = f"Row {row.number}" if count == 1 else f"Row {row.number}, picture {index + 1}"
-            build = partial(self._build, row, (first + index) % (MAX_SEED + 1))
+            build = partial(self._build, row, first, index)
             runs.append(PlannedRun(f"{key}-{index}", title, file, build, {"row": row.number}))
         return runs
 
-    def _build(self, row: BatchRow, seed: int) -> GenerationRequest:
-        made = self.builder.request(row, lambda note: None)
-        return replace(made, sampling=replace(made.sampling, seed=seed, count=1))
+    def _build(self, row: BatchRow, first_seed: int, index: int) -> GenerationRequest:
+        """Return the request for the picture `index` of a row, from 0, whose first picture has `first_seed`."""
+        made = self.builder.request(row, lambda note: None, first_seed)
+        seed = (first_seed + index) % (MAX_SEED + 1)
+        return made.with_pictures(index, replace(made.sampling, seed=seed, count=1))
 
     def _first_seed(self, key: str, count: int, seed: int) -> int:
         """Return the seed of the row's first picture: with random seeds, that of the pictures already drawn."""

@@ -19,6 +19,7 @@ from sdxl_desktop.core.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPaused,
 )
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.paths import AppPaths
@@ -175,7 +176,7 @@ class _EventTimer:
                 self.show(event)
             case RunFinished() | RunCancelled() | RunFailed():
                 self.last = event
-            case PictureFinished() | Preview():
+            case PictureFinished() | Preview() | RunPaused():
                 pass
             case _:
                 assert_never(event)

@@ -27,11 +27,14 @@ from sdxl_desktop.cli.generate_run import run_generate
 from sdxl_desktop.cli.history_command import history
 from sdxl_desktop.cli.inspect_command import inspect
 from sdxl_desktop.cli.json_report import devices_report
+from sdxl_desktop.cli.loras_command import loras
 from sdxl_desktop.cli.option_types import use_option_types
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
+from sdxl_desktop.cli.styles_command import styles
 from sdxl_desktop.cli.terminal_encoding import tolerate_any_text
+from sdxl_desktop.cli.tokens_command import tokens
 from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.errors import SdxlDesktopError, describe_error, wrap_error
 from sdxl_desktop.core.paths import expand_path
@@ -133,15 +136,24 @@ def window(
     ] = None,
     prompt: Annotated[
         str | None,
-        typer.Option(help="Start drawing this at once. Without a display it is drawn in the terminal instead."),
+        typer.Option(
+            help="Start drawing this at once; a window that is already open only gets the text. Without a display it "
+            "is drawn in the terminal instead."
+        ),
     ] = None,
+    new_window: Annotated[
+        bool, typer.Option("--new-window", help="Open another window, even if one is open that could take the files.")
+    ] = False,
 ) -> int:
-    """Open the window. This is what sdxl-desktop does without a command."""
+    """Open the window. This is what sdxl-desktop does without a command.
+
+    Files and a prompt go to the window that is already open, if there is one.
+    """
     entry_points: EntryPoints = context.obj
     named = [_named(text, context) for text in files or ()]
     reason = entry_points.why_no_window()
     if not reason:
-        return entry_points.window(entry_points.paths(), prompt, named)
+        return entry_points.window(entry_points.paths(), prompt, named, new_window=new_window)
     if prompt is None:
         _print_error(
             f"No window can be opened here because {reason}; draw from the command line instead: "
@@ -163,9 +175,8 @@ def _named(text: str, context: typer.Context) -> Path | str:
 
 
 def _no_such_file(name: str) -> str:
-    similar = get_close_matches(
-        name, ["window", "generate", "batch", "devices", "checkpoints", "cache", "history", "bench", "inspect"], n=1
-    )
+    commands = typer.main.get_group(app).commands
+    similar = get_close_matches(name, list(commands), n=1)
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
@@ -177,8 +188,11 @@ register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
 app.add_typer(history, name="history")
+app.add_typer(styles, name="styles")
 app.command()(bench)
 app.command()(inspect)
+app.command()(tokens)
+app.add_typer(loras, name="loras")
 
 
 @app.command()

@@ -16,8 +16,9 @@ from types import FrameType
 from typing import Protocol
 
 from sdxl_desktop.core.events import EngineEvent, Phase, RunCancelled, RunFailed
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.session.generation_session import GenerationSession
 
 EXIT_CANCELLED = 130
@@ -29,7 +30,9 @@ _POLL_SECONDS = 0.1
 class RunEngine(Protocol):
     """What a run needs of an `Engine`."""
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None: ...
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None: ...
 
     def close(self) -> None: ...
 
@@ -42,22 +45,26 @@ class ForegroundRunner:
     # not a SimpleQueue: if a signal arrives at the wrong moment, its timed get() never returns (Python 3.11)
     _events: queue.Queue[EngineEvent] = field(default_factory=queue.Queue)
     _cancel: threading.Event = field(default_factory=threading.Event)
+    _pause: threading.Event = field(default_factory=threading.Event)
     _cancelled_at: float | None = None
     _thread: threading.Thread | None = None
 
-    def start(self, request: GenerationRequest) -> None:
-        self._thread = threading.Thread(target=self._work, args=(request,), daemon=True, name="engine")
+    def start(self, request: GenerationRequest, paused: PausedRun | None = None) -> None:
+        self._thread = threading.Thread(target=self._work, args=(request, paused), daemon=True, name="engine")
         self._thread.start()
+
+    def pause(self) -> None:
+        self._pause.set()
 
     def cancel(self) -> None:
         self._cancelled_at = time.monotonic()
         self._cancel.set()
 
-    def _work(self, request: GenerationRequest) -> None:
+    def _work(self, request: GenerationRequest, paused: PausedRun | None) -> None:
         try:
             engine = self.open_engine()
             try:
-                engine.generate(request, self._events.put, self._cancel)
+                engine.generate(request, self._events.put, self._cancel, Pausing(self._pause, paused))
             finally:
                 engine.close()
         except Exception as problem:  # the last resort for a run: the terminal must be notified of its end

@@ -66,6 +66,22 @@ def generate(
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="Finish with this refiner checkpoint.", rich_help_panel=REFINER),
     ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A style of the command styles list, put on the prompt. Repeatable."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Begin with the settings of a preset; other options override them."),
+    ] = None,
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            metavar="random|all|off",
+            help="What {a|b} and __name__ in the prompt do: one choice for each picture, by its seed; a picture for "
+            "each combination; or nothing. Default: as in your settings.",
+        ),
+    ] = None,
     lora: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,6 +96,14 @@ def generate(
             rich_help_panel=ADDITIONS,
         ),
     ] = None,
+    ignore_unknown_loras: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-unknown-loras",
+            help="Draw without the LoRAs that the prompt names and your library lacks.",
+            rich_help_panel=ADDITIONS,
+        ),
+    ] = False,
     vae: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Another VAE, a file or a folder.", rich_help_panel=ADDITIONS)
     ] = None,
@@ -130,8 +154,12 @@ def generate(
         mask=mask,
         intent=intent,
         refiner=refiner,
+        style=tuple(style or ()),
+        preset=preset,
+        variants=variants,
         lora=tuple(lora or ()),
         embedding=tuple(embedding or ()),
+        ignore_unknown_loras=ignore_unknown_loras,
         vae=vae,
         latents_out=latents_out,
         from_latents=from_latents,
@@ -151,6 +179,6 @@ with_declared_options(
         "strength": ("image",),
         "mask_blur": ("backdrop", "mask", "intent"),
         "refine": ("refiner",),
-        "clip_skip": ("lora", "embedding", "vae"),
+        "clip_skip": ("lora", "embedding", "ignore_unknown_loras", "vae"),
     },
 )

@@ -19,6 +19,7 @@ from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import run_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
+from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
@@ -31,6 +32,7 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.latent_files import SUFFIX, write_latents
+from sdxl_desktop.session.addition_library import lora_lookup
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.result_files import (
@@ -72,9 +74,17 @@ def run_generate(
     paths = entry_points.paths()
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
+    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, lambda note: print_message(console, note)))
+    checkpoint = checkpoint or craft.checkpoint
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     request = request_from_options(
-        options, found, preferences, library.find_checkpoint, lambda note: print_message(console, note)
+        options,
+        found,
+        preferences,
+        library.find_checkpoint,
+        lambda note: print_message(console, note),
+        craft,
+        lora_lookup=lora_lookup(paths, preferences),
     )
     store = _store(output, request.sampling.count, fallback_folders(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sdxl_desktop.core.additions import LoraReference
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.edit import EditParameters
@@ -38,6 +39,7 @@ def run_report(
     report = {
         "images": [None if image is None else str(image) for image in images],
         "seeds": [picture.seed for picture in finished.pictures],
+        "prompts": [request.prompts_of(picture.index).prompt for picture in finished.pictures],
         "seconds": {phase: round(seconds, 4) for phase, seconds in asdict(finished.timings).items()},
         "devices": dict(finished.devices),
         "request": request_report(request, checkpoint),
@@ -55,6 +57,7 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         **report_values(prompts),
         "prompt_2": prompts.prompt_2 or prompts.prompt,
         "negative_prompt_2": prompts.negative_prompt_2 or prompts.negative_prompt,
+        **_typed_report(request),
         **report_values(sampling),
         "seeds": list(sampling.seeds),
         **report_values(request.micro_conditioning),
@@ -62,7 +65,7 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "mode": request.mode.value,
         "edit": _edit_report(request.edit),
         "refine": _refine_report(request.refine),
-        "loras": [{"file": str(lora.file), "weight": lora.weight} for lora in request.additions.loras],
+        "loras": [_lora_report(lora) for lora in request.additions.loras],
         "embeddings": [{"file": str(used.file), "token": used.token} for used in request.additions.embeddings],
         "vae": None if request.additions.vae is None else str(request.additions.vae),
         **report_values(request.output),
@@ -72,6 +75,22 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "text_device": execution.device_for(Part.TEXT_ENCODER),
         "unet_device": execution.device_for(Part.UNET),
         "vae_device": execution.device_for(Part.VAE_DECODER),
+    }
+
+
+def _lora_report(lora: LoraReference) -> dict[str, object]:
+    text_weight = lora.weight_in(Part.TEXT_ENCODER)
+    return {"file": str(lora.file), "weight": lora.weight, "text_weight": text_weight, "from_prompt": lora.from_prompt}
+
+
+def _typed_report(request: GenerationRequest) -> dict[str, object]:
+    """What was typed, and the styles put on it."""
+    source = request.prompt_source
+    typed = (request.typed_prompts or request.prompts) if source is None else source.prompts
+    return {
+        "typed_prompt": typed.prompt,
+        "typed_negative_prompt": typed.negative_prompt,
+        "styles": [] if source is None else list(source.styles),
     }
 
 

@@ -9,15 +9,17 @@ from typing import Any
 
 from sdxl_desktop.cli.declared import first_flag, parse_given
 from sdxl_desktop.cli.input_files import drawing_size, parse_intent, read_additions, read_edit_source
+from sdxl_desktop.cli.prompt_craft import PromptCraft
 from sdxl_desktop.cli.terminal_encoding import decode_argument
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditParameters, EditSource
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.lora_tags import find_tags
 from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
 from sdxl_desktop.core.prompt_notes import prompt_notes
-from sdxl_desktop.core.refine import RefinerParameters
+from sdxl_desktop.core.refine import RefinerParameters, Refining
 from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.seeds import random_seed
@@ -26,11 +28,14 @@ from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import read_few_step_lora
 from sdxl_desktop.metadata.latent_files import read_latents
+from sdxl_desktop.session.addition_library import LoraLookup, UnknownLoraError
 from sdxl_desktop.session.building import RunContext, build_request
 from sdxl_desktop.session.declared_values import Given
 from sdxl_desktop.session.document.frame import frame_of_edit, with_frame_size
 from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, with_given_values, with_intent
 from sdxl_desktop.session.few_step import recommended_sampling
+from sdxl_desktop.session.prompt_craft.presets import SettingsPreset
+from sdxl_desktop.session.prompt_loras import with_prompt_loras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +50,16 @@ class Options:
     backdrop: str | None = None
     intent: str | None = None
     refiner: str | None = None
+    style: tuple[str, ...] = ()
+    variants: str | None = None
+    preset: str | None = None
     lora: tuple[str, ...] = ()
     embedding: tuple[str, ...] = ()
     vae: Path | None = None
     latents_out: Path | None = None
     from_latents: Path | None = None
     from_step: int | None = None
+    ignore_unknown_loras: bool = False
 
 
 def request_from_options(
@@ -59,21 +68,25 @@ def request_from_options(
     preferences: Preferences,
     find: Callable[[str], Checkpoint],
     tell: Callable[[str], None],
+    craft: PromptCraft | None = None,
+    lora_lookup: LoraLookup | None = None,
 ) -> GenerationRequest:
     """Return the request; values not given come from saved latents, the checkpoint's recommendation, `usual` or, for
-    seeds, at random. `find` finds a checkpoint by name or folder. Warnings about likely unintended results go to
-    `tell`.
+    seeds, at random. `find` finds a checkpoint by name or folder, `lora_lookup` the LoRAs that prompts name (None: tags
+    are text). Warnings about likely unintended results go to `tell`. `craft` holds the styles, wildcards and preset
+    (default: none).
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
     edit_source = _edit_source(options, preferences.backdrop, tell)
     start, made_by = _resume_point(options)
-    given = parse_given(options.values)
-    sampling = _sampling(given, checkpoint, edit_source, made_by)
+    craft = craft or PromptCraft()
+    given = craft.given_with_preset(parse_given(options.values))
+    sampling = _sampling(given, checkpoint, edit_source, made_by, craft.preset)
     checkpoint.check_size(sampling.size)
-    refiner, refining = _refiner(options, given, find)
+    refiner, refining = _refiner(options, given, find, craft.preset)
     prompts = Prompts(prompt=decode_argument(options.prompt), **given[Prompts])
-    for note in prompt_notes(prompts):
+    for note in prompt_notes(prompts, lora_tags=lora_lookup is not None, expand_variants=craft.expands_variants):
         tell(note)
     value = WorkspaceValue(
         prompts=prompts,
@@ -97,13 +110,36 @@ def request_from_options(
         refiners=() if refiner is None else (refiner,),
         start=start,
     )
-    additions = read_additions(options.lora, options.embedding, options.vae)
-    request = build_request(value, checkpoint, run, additions)
+    additions = craft.with_preset_adapters(read_additions(options.lora, options.embedding, options.vae), tell)
+    request = craft.with_final_prompts(build_request(value, checkpoint, run, additions), tell)
+    request = _with_prompt_loras(request, lora_lookup, tell, ignore_unknown=options.ignore_unknown_loras)
     _tell_few_step(request, tell)
     if "size" not in given.get(Sampling, {}):
         request = with_frame_size(request, checkpoint.size_multiple)
     _tell_frame(request, checkpoint, tell)
     return request
+
+
+def _with_prompt_loras(
+    request: GenerationRequest, lookup: LoraLookup | None, tell: Callable[[str], None], *, ignore_unknown: bool
+) -> GenerationRequest:
+    """Return `request` with the LoRAs that its prompts name; tells which are left out."""
+    if lookup is None:
+        return request
+    try:
+        made = with_prompt_loras(request, lookup, leave_out_unknown=ignore_unknown)
+    except UnknownLoraError as problem:
+        raise RequestError(
+            problem.what,
+            why=problem.why,
+            next_step="Correct the name (sdxl-desktop loras lists them), or add --ignore-unknown-loras.",
+        ) from problem
+    for tag in (*find_tags(request.prompts.prompt), *find_tags(request.prompts.prompt_2)) if ignore_unknown else ():
+        try:
+            lookup.find_lora(tag.name)
+        except UnknownLoraError as problem:
+            tell(f"{problem.what} It is left out.")
+    return made
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:
@@ -188,33 +224,43 @@ def _resume_point(options: Options) -> tuple[ResumePoint | None, GenerationReque
 
 
 def _refiner(
-    options: Options, given: Given, find: Callable[[str], Checkpoint]
+    options: Options, given: Given, find: Callable[[str], Checkpoint], preset: SettingsPreset | None
 ) -> tuple[Checkpoint | None, RefinerPanelState]:
     """Return the refiner checkpoint, if any, and its settings."""
     scores = {name: one for name, one in given.get(MicroConditioning, {}).items() if name in scalars(RefinerPanelState)}
-    if options.refiner is None:
+    asked, refining = options.refiner, given.get(RefinerParameters, {})
+    if asked is None and preset is not None and preset.refiner is not None and preset.refiner.on:
+        asked = preset.refiner.checkpoint or None
+        refining = {**{name: getattr(preset.refiner, name) for name in scalars(Refining)}, **refining}
+    if asked is None:
         flag = first_flag(options.values, RefinerParameters)
         if flag is not None:
             raise RequestError(f"{flag} needs a refiner.", next_step="Name one with --refiner NAME|FOLDER.")
         return None, RefinerPanelState(**scores)
-    refiner = find(options.refiner)
+    refiner = find(asked)
     if refiner.kind is not CheckpointKind.REFINER:
         raise RequestError(
             f"{refiner.name} is not a refiner.",
             why="It has both text encoders; refiners have the second only.",
             next_step="Name a refiner checkpoint.",
         )
-    return refiner, RefinerPanelState(on=True, checkpoint=refiner.name, **given.get(RefinerParameters, {}), **scores)
+    return refiner, RefinerPanelState(on=True, checkpoint=refiner.name, **refining, **scores)
 
 
 def _sampling(
-    given: Given, checkpoint: Checkpoint, edit_source: EditSource, made_by: GenerationRequest | None
+    given: Given,
+    checkpoint: Checkpoint,
+    edit_source: EditSource,
+    made_by: GenerationRequest | None,
+    preset: SettingsPreset | None,
 ) -> Sampling:
     own = dict(given.get(Sampling, {}))
     if made_by is None:
         base = recommended_sampling(checkpoint, Sampling(seed=random_seed()))
         if edit_source.picture is not None:
             base = replace(base, size=drawing_size(edit_source.picture.size, checkpoint))
+        if preset is not None:
+            base = preset.sampling_applied_to(base)
     else:
         base = made_by.sampling
     if "size" in own:

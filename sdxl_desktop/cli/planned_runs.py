@@ -21,7 +21,7 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.exclusive_write import numbered_names
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Engine
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Engine, Pausing
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import PictureStore, Result, save_under_free_name
@@ -67,10 +67,12 @@ class _ReusedEngine:
         self._open_engine = open_engine
         self._engine: Engine | None = None
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         if self._engine is None:
             self._engine = self._open_engine()
-        self._engine.generate(request, emit, cancel)
+        self._engine.generate(request, emit, cancel, pausing)
 
     def close(self) -> None:
         """Leave the engine open for the next run."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.parts import ENCODERS
 from sdxl_desktop.core.range_check import check_range
 
 MAX_LORA_WEIGHT = 10.0
@@ -25,13 +26,23 @@ def file_name_only(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class LoraReference:
-    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as trained, below 0 inverted."""
+    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as trained, below 0 inverted.
+
+    `text_weight` is the text encoders' own weight, None: the same. `from_prompt`: a tag in the typed prompt added it.
+    """
 
     file: Path
     weight: float = 1.0
+    text_weight: float | None = None
+    from_prompt: bool = False
 
     def __post_init__(self) -> None:
-        check_range(f"The weight of the LoRA {self.file.stem}", self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
+        for weight in (self.weight, self.weight if self.text_weight is None else self.text_weight):
+            check_range(f"The weight of the LoRA {self.file.stem}", weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
+
+    def weight_in(self, part: str) -> float:
+        """Return the weight in a part of the checkpoint."""
+        return self.weight if self.text_weight is None or part not in ENCODERS else self.text_weight
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sdxl_desktop.core.errors import EngineError, SdxlDesktopError, where_the_lo
 from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.out_of_memory import is_out_of_memory, out_of_memory_error
 from sdxl_desktop.core.parts import Part
+from sdxl_desktop.core.paused_run import PausedRun
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -139,6 +140,13 @@ class RunFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPaused:
+    """The run stopped between two steps because the user paused it; `paused` continues it with the same request."""
+
+    paused: PausedRun
+
+
+@dataclass(frozen=True, slots=True)
 class RunCancelled:
     """The user cancelled the run; pictures that are already finished stay."""
 
@@ -163,4 +171,4 @@ class RunFailed:
         )
 
 
-EngineEvent = Progress | Preview | PictureFinished | RunFinished | RunCancelled | RunFailed
+EngineEvent = Progress | Preview | PictureFinished | RunFinished | RunPaused | RunCancelled | RunFailed

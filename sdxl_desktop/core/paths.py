@@ -96,6 +96,26 @@ class AppPaths:
         return self.cache / "thumbnails"
 
     @property
+    def loras(self) -> Path:
+        """The application's own folder for LoRAs."""
+        return self.data / "loras"
+
+    @property
+    def embeddings(self) -> Path:
+        """The application's own folder for embeddings."""
+        return self.data / "embeddings"
+
+    @property
+    def wildcards(self) -> Path:
+        """The user's own wildcard files."""
+        return self.data / "wildcards"
+
+    @property
+    def presets(self) -> Path:
+        """The file of the user's presets of settings."""
+        return self.data / "presets.json"
+
+    @property
     def log(self) -> Path:
         """The application's log file."""
         return self.logs / LOG_FILE

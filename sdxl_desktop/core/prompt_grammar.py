@@ -15,8 +15,9 @@ differ, or fail, where a prompt is malformed. Here:
   web UI emphasises everything after an open bracket, which is rarely intended; ComfyUI reads it like here.)
 - A malformed number, `(cat:1.2.3)` or `(cat:1,2)`, or one out of range, is an error.
 - `(note: this)` has no number, so it is text in plain emphasis, as in both programs.
-- Unsupported syntax of other programs, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, `{a|b}`, `__name__`,
-  is read as text, with a warning.
+- Unsupported syntax of other programs, `[cat:dog:0.5]`, `<hypernet:…>`, `(word)1.2`, is read as text, with a warning.
+- Variants and wildcards, `{a|b}` and `__name__`, are expanded before (see `prompt_template`), and tags of LoRAs,
+  `<lora:…>`, taken out (see `lora_tags`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
+from functools import lru_cache
 
 from sdxl_desktop.core.errors import RequestError
 
@@ -39,18 +41,10 @@ _MEANT_AS_NUMBER = re.compile(r"[\s\d.,+-]*\d[\s\d.,+-]*")
 _STARTS_AS_NUMBER = re.compile(r"\s*[+-]?\.?\d")
 _SCHEDULED = re.compile(r"[\s\d.]*\d[\s\d.]*")
 _TRAILING_WEIGHT = re.compile(r"(?:\d+(?:\.\d+)?|\++|-+)(?![\w.])")
-_EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>", re.IGNORECASE)
-_CHOICE = re.compile(r"\{[^{}|]*\|[^{}]*\}")
-_WILDCARD = re.compile(r"(?<!\w)__[^\W_](?:[\w./*-]*?[^\W_])?__(?!\w)")
+_HYPERNETWORK = re.compile(r"<hypernet:[^<>]*>", re.IGNORECASE)
 _NAMED_EMBEDDING = re.compile(r"\bembedding:[^\s,()\[\]]+", re.IGNORECASE)
 _UNSUPPORTED_SYNTAX = (
-    (
-        _EXTRA_NETWORK,
-        "LoRAs are not part of the prompt here; this is read as text.",
-        "Add the file among the LoRAs instead.",
-    ),
-    (_CHOICE, "A choice in braces is not known here; this is read as text.", "Write the one that is to be drawn."),
-    (_WILDCARD, "Words from a file of wildcards are not known here; this is read as text.", "Write the words instead."),
+    (_HYPERNETWORK, "Hypernetworks are not known here; this is read as text.", "Use a LoRA instead."),
     (
         _NAMED_EMBEDDING,
         "Embeddings are words of their own here; this is read as text.",
@@ -143,6 +137,7 @@ def find_problems(text: str) -> tuple[PromptProblem, ...]:
     return parse_prompt(text).problems
 
 
+@lru_cache(maxsize=8)
 def parse_prompt(text: str) -> ParsedPrompt:
     """Parse a prompt; never raises, and runs in time linear in the prompt's length."""
     reader = _PromptParser(text)

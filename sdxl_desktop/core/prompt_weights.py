@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sdxl_desktop.core.additions import MAX_LORA_WEIGHT
+from sdxl_desktop.core.lora_tags import LoraTag, blank_tags, format_tag, is_usable_name, tag_at
 from sdxl_desktop.core.prompt_grammar import MAX_WEIGHT, MIN_WEIGHT, EmphasisGroup, ParsedPrompt, parse_prompt
 
 _WORD = re.compile(r"[^\s,;.()\[\]\\|]+(?:\.[^\s,;.()\[\]\\|]+)*")
@@ -25,9 +27,11 @@ def adjust_weight(text: str, start: int, end: int, change: float) -> TextEdit | 
 
     Without a selection (start = end) the innermost brackets around the position are used, else the word there. A weight
     that becomes 1 removes the brackets; nested brackets around the same text, `((cat))`, become one pair with a number.
-    Returns None if there is nothing to weight or the weight is at its limit.
+    In a LoRA tag its weight is changed. Returns None if there is nothing to weight or the weight is at its limit.
     """
-    reading = parse_prompt(text)
+    if (tag := tag_at(text, start, end)) is not None and (start, end) != (tag.start, tag.start):
+        return _adjust_tag(tag, change)
+    reading = parse_prompt(blank_tags(text))
     if start == end:
         group = _innermost(reading, start, end)
         if group is None:
@@ -42,6 +46,15 @@ def adjust_weight(text: str, start: int, end: int, change: float) -> TextEdit | 
         return None
     weight = _clamped_weight(1.0, change)
     return None if weight is None else _weighted_edit(text, reading, (start, end), (start, end), weight)
+
+
+def _adjust_tag(tag: LoraTag, change: float) -> TextEdit | None:
+    weight = 1.0 if tag.weight is None else tag.weight
+    changed = round(min(MAX_LORA_WEIGHT, max(-MAX_LORA_WEIGHT, weight + change)), 2)
+    if changed == round(weight, 2) or not is_usable_name(tag.name):
+        return None
+    made = format_tag(tag.name, changed, tag.text_weight)
+    return TextEdit(tag.start, tag.end, made, (tag.start + 1, tag.start + len(made) - 1))
 
 
 def _word_at(text: str, at: int) -> tuple[int, int]:

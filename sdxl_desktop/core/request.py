@@ -16,6 +16,7 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.execution import AUTOMATIC_DEVICE, Execution, Precision, PrecisionOverride
 from sdxl_desktop.core.latents import ResumePoint
 from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
+from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.prompts import MAX_AESTHETIC_SCORE, MAX_CLIP_SKIP, MicroConditioning, Prompts
 from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.sampling import (
@@ -102,10 +103,18 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One run of the engine: a checkpoint folder and everything that determines its pictures."""
+    """One run of the engine: a checkpoint folder and everything that determines its pictures.
+
+    `prompts` is the final text, which the text encoders read. `picture_prompts` holds that of each picture where they
+    differ, else it is empty; `prompt_source` what was typed, if the text was made from styles, variants or wildcards.
+    `typed_prompts` are what was typed if only tags of LoRAs were taken out of it.
+    """
 
     checkpoint: Path
     prompts: Prompts = Prompts()
+    typed_prompts: Prompts | None = None
+    prompt_source: PromptSource | None = None
+    picture_prompts: tuple[Prompts, ...] = ()
     sampling: Sampling = Sampling()
     micro_conditioning: MicroConditioning = MicroConditioning()
     edit: EditParameters | None = None
@@ -116,6 +125,11 @@ class GenerationRequest:
     execution: Execution = field(default_factory=Execution)
 
     def __post_init__(self) -> None:
+        if self.picture_prompts and len(self.picture_prompts) != self.sampling.count:
+            raise RequestError(
+                f"There are prompts for {len(self.picture_prompts)} pictures, but {self.sampling.count} are asked for.",
+                next_step="Give one prompt for all pictures, or one for each.",
+            )
         if self.start is not None and self.start.step is not None:
             self._check_replay(self.start)
         if self.start is not None and self.sampling.count != 1:
@@ -144,6 +158,35 @@ class GenerationRequest:
         if self.edit is None:
             return GenerationMode.TEXT_TO_IMAGE
         return GenerationMode.IMAGE_TO_IMAGE if self.edit.mask is None else GenerationMode.INPAINT
+
+    @property
+    def all_prompts(self) -> Prompts:
+        """The texts of the prompts of all pictures together, to look for words in."""
+        each = tuple(dict.fromkeys(self.picture_prompts)) or (self.prompts,)
+        return Prompts(
+            prompt=" ".join(one.prompt for one in each),
+            negative_prompt=" ".join(one.negative_prompt for one in each),
+            prompt_2=" ".join(one.prompt_2 for one in each),
+            negative_prompt_2=" ".join(one.negative_prompt_2 for one in each),
+        )
+
+    def prompts_of(self, index: int) -> Prompts:
+        """Return the prompts of the picture `index`, from 0."""
+        return self.picture_prompts[index] if self.picture_prompts else self.prompts
+
+    def of_picture(self, index: int) -> GenerationRequest:
+        """Return the request with the prompts of the picture `index`, from 0, for all its pictures."""
+        if not self.picture_prompts:
+            return self
+        return replace(self, prompts=self.picture_prompts[index], picture_prompts=())
+
+    def with_pictures(self, first: int, sampling: Sampling) -> GenerationRequest:
+        """Return the request for `sampling.count` pictures with `sampling`, of which the first is the picture `first`
+        of this one."""
+        prompts = self.picture_prompts[first : first + sampling.count]
+        if len(prompts) != sampling.count:
+            return replace(self.of_picture(min(first, self.sampling.count - 1)), sampling=sampling)
+        return replace(self, sampling=sampling, prompts=prompts[0], picture_prompts=prompts)
 
     def without_pixels(self) -> GenerationRequest:
         """Return a copy without pixels and latents."""

@@ -20,22 +20,32 @@ _MOST = 400
 
 def format_request(request: GenerationRequest) -> str:
     """Format `request` as "name=value" pairs, without prompts, pixels, latents and defaults."""
-    plain = replace(request.without_pixels(), prompts=Prompts(clip_skip=request.prompts.clip_skip))
+    plain = replace(
+        request.without_pixels(),
+        prompts=Prompts(clip_skip=request.prompts.clip_skip),
+        picture_prompts=(),
+        prompt_source=None,
+    )
     start = "" if request.start is None else f" start={request.start.step if request.start.step is not None else 'end'}"
     return f"{request.mode}{start} " + " ".join(f"{name}={value}" for name, value in _changed(plain, ""))
 
 
 def prompts_extra(request: GenerationRequest) -> dict[str, object]:
     """Return the `extra` of a log call about this request: its prompts, which are logged only if allowed."""
-    words = request.prompts
+    held = {_prefix(number): prompts for number, prompts in enumerate((request.prompts, *request.picture_prompts))}
+    if request.prompt_source is not None:
+        held["typed_"] = request.prompt_source.prompts
     return with_prompts(
         {
-            "prompt": words.prompt,
-            "negative_prompt": words.negative_prompt,
-            "prompt_2": words.prompt_2,
-            "negative_prompt_2": words.negative_prompt_2,
+            f"{prefix}{name}": getattr(prompts, name)
+            for prefix, prompts in held.items()
+            for name in ("prompt", "negative_prompt", "prompt_2", "negative_prompt_2")
         }
     )
+
+
+def _prefix(number: int) -> str:
+    return f"picture_{number}_" if number else ""
 
 
 def _changed(value: object, prefix: str) -> Iterator[tuple[str, str]]:

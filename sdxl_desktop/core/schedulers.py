@@ -24,6 +24,7 @@ class SchedulerName(StrEnum):
     EULER_BETA = "euler-beta"
     EULER_ANCESTRAL = "euler-a"
     DDIM = "ddim"
+    DDPM = "ddpm"
     DPMPP_2M = "dpmpp-2m"
     DPMPP_2M_KARRAS = "dpmpp-2m-karras"
     DPMPP_2M_EXPONENTIAL = "dpmpp-2m-exponential"
@@ -32,6 +33,8 @@ class SchedulerName(StrEnum):
     DPMPP_2M_SDE_KARRAS = "dpmpp-2m-sde-karras"
     DPMPP_3M_SDE = "dpmpp-3m-sde"
     DPMPP_3M_SDE_KARRAS = "dpmpp-3m-sde-karras"
+    DPMPP_2S = "dpmpp-2s"
+    DPMPP_2S_KARRAS = "dpmpp-2s-karras"
     DPMPP_SDE = "dpmpp-sde"
     DPMPP_SDE_KARRAS = "dpmpp-sde-karras"
     DPM2 = "dpm2"
@@ -39,6 +42,8 @@ class SchedulerName(StrEnum):
     DPM2_ANCESTRAL = "dpm2-a"
     DPM2_ANCESTRAL_KARRAS = "dpm2-a-karras"
     UNIPC = "unipc"
+    DEIS = "deis"
+    SA_SOLVER = "sa-solver"
     HEUN = "heun"
     LMS = "lms"
     LMS_KARRAS = "lms-karras"
@@ -109,12 +114,14 @@ class _SchedulerInfo(NamedTuple):
 
 
 _EULER, _MULTISTEP, _SDE = "EulerDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler"
+_SINGLESTEP, _DEIS_SOLVER, _SA_SOLVER = "DPMSolverSinglestepScheduler", "DEISMultistepScheduler", "SASolverScheduler"
 _KDPM2, _KDPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
 _LMS, _EDM_MULTISTEP = "LMSDiscreteScheduler", "EDMDPMSolverMultistepScheduler"
 _KARRAS, _EXPONENTIAL, _BETA = ({f"use_{name}_sigmas": True} for name in ("karras", "exponential", "beta"))
 _TWO_M = {"algorithm_type": "dpmsolver++", "solver_order": 2}
 _TWO_M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}
 _THREE_M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}
+_TWO_S = {**_TWO_M, "lower_order_final": True}  # else diffusers switches it on, with a warning
 _LONGER = "asks the UNet twice at each step, so a step takes twice as long"
 
 # fmt: off
@@ -126,6 +133,7 @@ _TABLE: dict[SchedulerName, _SchedulerInfo] = {
     SchedulerName.EULER_BETA: _SchedulerInfo("Euler beta", _EULER, _BETA, "Euler with more steps at the beginning and at the end."),
     SchedulerName.EULER_ANCESTRAL: _SchedulerInfo("Euler a", "EulerAncestralDiscreteScheduler", {}, "Adds fresh noise at every step: softer, more varied, never quite settles."),
     SchedulerName.DDIM: _SchedulerInfo("DDIM", "DDIMScheduler", {}, "The classic: deterministic and smooth."),
+    SchedulerName.DDPM: _SchedulerInfo("DDPM", "DDPMScheduler", {}, "The original method, with fresh noise at every step; wants 50 steps or more."),
     SchedulerName.DPMPP_2M: _SchedulerInfo("DPM++ 2M", _MULTISTEP, _TWO_M, "Good pictures in 20 to 30 steps."),
     SchedulerName.DPMPP_2M_KARRAS: _SchedulerInfo("DPM++ 2M Karras", _MULTISTEP, _TWO_M | _KARRAS, "Like DPM++ 2M with more steps spent on fine detail."),
     SchedulerName.DPMPP_2M_EXPONENTIAL: _SchedulerInfo("DPM++ 2M exponential", _MULTISTEP, _TWO_M | _EXPONENTIAL, "Like DPM++ 2M with noise levels that fall by the same factor at each step."),
@@ -134,6 +142,8 @@ _TABLE: dict[SchedulerName, _SchedulerInfo] = {
     SchedulerName.DPMPP_2M_SDE_KARRAS: _SchedulerInfo("DPM++ 2M SDE Karras", _MULTISTEP, _TWO_M_SDE | _KARRAS, "Like DPM++ 2M SDE with more steps spent on fine detail."),
     SchedulerName.DPMPP_3M_SDE: _SchedulerInfo("DPM++ 3M SDE", _MULTISTEP, _THREE_M_SDE, "Fresh noise at every step; wants 30 steps or more."),
     SchedulerName.DPMPP_3M_SDE_KARRAS: _SchedulerInfo("DPM++ 3M SDE Karras", _MULTISTEP, _THREE_M_SDE | _KARRAS, "Like DPM++ 3M SDE with more steps spent on fine detail."),
+    SchedulerName.DPMPP_2S: _SchedulerInfo("DPM++ 2S", _SINGLESTEP, _TWO_S, "Second order in pairs of steps: steady with strong guidance; wants an even number of steps."),
+    SchedulerName.DPMPP_2S_KARRAS: _SchedulerInfo("DPM++ 2S Karras", _SINGLESTEP, _TWO_S | _KARRAS, "Like DPM++ 2S with more steps spent on fine detail."),
     SchedulerName.DPMPP_SDE: _SchedulerInfo("DPM++ SDE", _SDE, {}, f"Rich detail; {_LONGER}."),
     SchedulerName.DPMPP_SDE_KARRAS: _SchedulerInfo("DPM++ SDE Karras", _SDE, _KARRAS, f"Like DPM++ SDE with more steps spent on fine detail; {_LONGER}."),
     SchedulerName.DPM2: _SchedulerInfo("DPM2", _KDPM2, {}, f"Precise; {_LONGER}."),
@@ -141,6 +151,8 @@ _TABLE: dict[SchedulerName, _SchedulerInfo] = {
     SchedulerName.DPM2_ANCESTRAL: _SchedulerInfo("DPM2 a", _KDPM2_A, {}, f"DPM2 with fresh noise at every step; {_LONGER}."),
     SchedulerName.DPM2_ANCESTRAL_KARRAS: _SchedulerInfo("DPM2 a Karras", _KDPM2_A, _KARRAS, f"Like DPM2 a with more steps spent on fine detail; {_LONGER}."),
     SchedulerName.UNIPC: _SchedulerInfo("UniPC", "UniPCMultistepScheduler", {}, "Very good at few steps, from about 10."),
+    SchedulerName.DEIS: _SchedulerInfo("DEIS", _DEIS_SOLVER, {"algorithm_type": "deis"}, "An exponential multistep method: good pictures in 15 to 25 steps."),
+    SchedulerName.SA_SOLVER: _SchedulerInfo("SA-Solver", _SA_SOLVER, {"algorithm_type": "data_prediction"}, "Predicts and corrects, with fresh noise in the middle of the schedule: rich detail in 20 to 30 steps."),
     SchedulerName.HEUN: _SchedulerInfo("Heun", "HeunDiscreteScheduler", {}, f"Careful: {_LONGER}."),
     SchedulerName.LMS: _SchedulerInfo("LMS", _LMS, {}, "An older multistep method; smooth at many steps."),
     SchedulerName.LMS_KARRAS: _SchedulerInfo("LMS Karras", _LMS, _KARRAS, "Like LMS with more steps spent on fine detail."),
@@ -166,16 +178,9 @@ NON_EDM_SCHEDULERS = tuple(name for name in SchedulerName if not name.is_edm_sch
 EDM_SCHEDULERS = tuple(name for name in SchedulerName if name.is_edm_scheduler)
 """The schedulers for a checkpoint trained with EDM noise; `NON_EDM_SCHEDULERS` are for all others."""
 
-OTHER_CLASSES = frozenset({
-    "DDPMScheduler",
-    "DEISMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "SASolverScheduler",
-})  # fmt: skip
-"""diffusers' other schedulers on SDXL's noise schedule: a checkpoint made for one of them can be used with a scheduler
-of the table, which is then reported."""
-
-KNOWN_CLASSES = OTHER_CLASSES | {name.class_name for name in SchedulerName}
+KNOWN_CLASSES = frozenset(name.class_name for name in SchedulerName)
+"""diffusers' schedulers on SDXL's noise schedule, or EDM's. A checkpoint that names another one is refused; one made
+for a variant that the table lacks can be used with another, which is then reported."""
 
 _SPACING: Mapping[str, Any] = {"use_karras_sigmas": False, "use_exponential_sigmas": False, "use_beta_sigmas": False}
 _SPACING_OR_FLOW: Mapping[str, Any] = {**_SPACING, "use_flow_sigmas": False}
@@ -183,8 +188,10 @@ _LU: Mapping[str, Any] = {"use_lu_lambdas": False}
 _SOLVER: Mapping[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2}
 _VARIANTS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys((_EULER, _SDE, _KDPM2, _KDPM2_A, _LMS, "HeunDiscreteScheduler"), _SPACING),
-    **dict.fromkeys(("UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler"), _SPACING_OR_FLOW),
-    "DPMSolverSinglestepScheduler": {**_SPACING_OR_FLOW, **_SOLVER},
+    "UniPCMultistepScheduler": _SPACING_OR_FLOW,
+    _DEIS_SOLVER: {**_SPACING_OR_FLOW, "algorithm_type": "deis"},
+    _SA_SOLVER: {**_SPACING_OR_FLOW, "algorithm_type": "data_prediction"},
+    _SINGLESTEP: {**_SPACING_OR_FLOW, **_SOLVER},
     _MULTISTEP: {**_SPACING_OR_FLOW, **_LU, **_SOLVER},
     _EDM_MULTISTEP: _SOLVER,
     "PNDMScheduler": {"skip_prk_steps": True},
@@ -219,14 +226,14 @@ def scheduler_from_config(config: Mapping[str, Any]) -> SchedulerName | None:
 
 def nearest_scheduler(config: Mapping[str, Any]) -> SchedulerName:
     """Return the scheduler that a validated `config` selects. If the table lacks it, the most similar one of its class,
-    where the solver counts more than the spacing of noise levels; Euler if the class is not in the table."""
+    where the solver counts more than the spacing of noise levels."""
     asked = _variant(config)
 
     def differences(name: SchedulerName) -> tuple[bool, ...]:
         own = _variant(name.config)
         return tuple(own[key] != asked[key] for key in sorted(asked, key=lambda key: key not in _SOLVER))
 
-    return min(_of_class(config["_class_name"]), key=differences, default=SchedulerName.EULER)
+    return min(_of_class(config["_class_name"]), key=differences)
 
 
 def _of_class(class_name: str) -> list[SchedulerName]:
@@ -296,7 +303,13 @@ was first made for: a linear schedule, and with DDIM latents that are clipped to
 _EDM_KEYS = ("num_train_timesteps", "prediction_type")
 """The entries that EDM schedulers use; their noise levels are not a schedule of betas."""
 
-_COUNT_LIMITS = {"num_train_timesteps": (1, 10_000), "solver_order": (1, 8), "original_inference_steps": (1, 10_000)}
+_COUNT_LIMITS = {
+    "num_train_timesteps": (1, 10_000),
+    "solver_order": (1, 8),
+    "predictor_order": (1, 4),
+    "corrector_order": (0, 4),
+    "original_inference_steps": (1, 10_000),
+}
 _MAX_LIST_LENGTH = 10_000
 _MAX_NUMBER = 1_000_000
 _NEXT = "Choose another checkpoint, or export this one again with a scheduler of SDXL's."

@@ -146,6 +146,26 @@ class Preferences:
         True,
         PreferenceInfo("Live preview", "Show the picture while it forms. Costs almost nothing.", "switch", "Drawing"),
     )
+    arrange_queue: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Arrange the queue",
+            "Draw what needs the same checkpoint and size together, because loading and compiling others takes time. "
+            "Priorities come first, what you drag keeps its place, and nothing waits for ever.",
+            "switch",
+            "Queue",
+        ),
+    )
+    notify_when_done: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Notify when done",
+            "Let the desktop show a notification when everything is drawn and the window is not in front. It never "
+            "holds a prompt.",
+            "switch",
+            "Queue",
+        ),
+    )
     theme: Theme = _preference(
         "system",
         PreferenceInfo(
@@ -222,6 +242,34 @@ class Preferences:
         "",
         PreferenceInfo("Checkpoints folder", "Where your own checkpoints are looked for.", "folder", "Checkpoints"),
     )
+    additions_folder: str = _preference(
+        "",
+        PreferenceInfo(
+            "LoRAs and embeddings folder",
+            "Where your LoRAs and embeddings are looked for, subfolders included, besides the application's own "
+            "folders.",
+            "folder",
+            "Prompts",
+        ),
+    )
+    lora_tags: bool = _preference(
+        True,
+        PreferenceInfo(
+            "LoRAs in prompts",
+            "Whether <lora:name:0.8> in a prompt adds the LoRA of that name. Otherwise it is read as text.",
+            "switch",
+            "Prompts",
+        ),
+    )
+    completion: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Completion in prompts",
+            "Suggest LoRAs, embeddings, trigger words and the tags of your tag list while you type.",
+            "switch",
+            "Prompts",
+        ),
+    )
     compiled_quota_gb: int = _preference(
         DEFAULT_COMPILED_QUOTA_GB,
         PreferenceInfo(
@@ -231,6 +279,36 @@ class Preferences:
             "number",
             "Checkpoints",
             maximum=10_000,
+        ),
+    )
+    expand_variants: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Variants and wildcards",
+            "Whether {red|blue} in a prompt stands for one of these words, and __name__ for a line of the wildcard "
+            "file of that name. Off, both are text like any other.",
+            "switch",
+            "Prompts",
+        ),
+    )
+    wildcards_folder: str = _preference(
+        "",
+        PreferenceInfo(
+            "Wildcards folder",
+            "Text files (one value per line) and YAML files for __name__ in prompts. Another program's folder can be "
+            "chosen; the files in your own are used besides.",
+            "folder",
+            "Prompts",
+        ),
+    )
+    prompt_history: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Remember prompts",
+            "Keep the prompts you drew with, for Alt+Up in the prompt. They stay on this computer, and the log never "
+            "holds them. Off, none is added; the history itself can be cleared.",
+            "switch",
+            "Prompts",
         ),
     )
     log_prompts: bool = _preference(
@@ -359,10 +437,11 @@ class WorkspaceValue:
     `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
     base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
     between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
-    `micro_conditioning` are ignored.
+    `micro_conditioning` are ignored. `prompts` are as typed; `styles` are the names of those put on them, in order.
     """
 
     prompts: Prompts = Prompts()
+    styles: tuple[str, ...] = ()
     sampling: Sampling | None = None
     micro_conditioning: MicroConditioning = MicroConditioning()
     micro_conditioning_on: bool = False

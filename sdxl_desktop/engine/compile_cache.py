@@ -1,4 +1,4 @@
-"""The cache of compiled parts on disk: lists entries and deletes those that are stale or exceed the quota.
+"""The cache of compiled parts on disk: slots to compile into, and the deletion of what is stale or exceeds the quota.
 
     compiled/unet-9f2c…-1a2b3c4d/     one folder for each content, device and shape
         card.json                     metadata of the blobs (`BlobInfo`); its mtime is their last use
@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,23 +30,25 @@ from sdxl_desktop.core.checksum_file import append_checksum
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.file_hashes import FileHashCache
 from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB, Preferences
-from sdxl_desktop.engine import atomic_folder, compiled_blobs, in_use_markers
+from sdxl_desktop.engine import compiled_blobs, in_use_markers
 from sdxl_desktop.engine.compile_cache_entries import (
     BLOB_INFO_FILE,
     COMPILED_KIND,
     FUSED_KIND,
     INCOMPLETE_MARKER,
+    REMOVING_PREFIX,
     BlobInfo,
     CompileCacheEntry,
     PruneResult,
     StaleReason,
     are_weights_missing,
+    list_entries,
+    list_folders,
     read_blob_info,
 )
 from sdxl_desktop.engine.compile_key import CompileKey, shared_file_hashes
 
 GB = 10**9
-_REMOVING_PREFIX = ".removing-"
 _CLAIM_TIMEOUT_SECONDS = 10.0
 """Seconds within which a process that creates a claim file has written its marker name into it."""
 _RECENT_SECONDS = 3600.0
@@ -198,11 +200,7 @@ class CompileCache:
 
     def entries(self) -> tuple[CompileCacheEntry, ...]:
         """Return all entries, most recently used first."""
-        compiled = [entry for folder in _list_folders(self.folder) if (entry := _compiled_entry(folder)) is not None]
-        held = {entry.weights_key for entry in compiled if entry.in_use}
-        fused = [entry for folder in _list_folders(self.fused_folder) if (entry := _fused_entry(folder)) is not None]
-        fused = [replace(entry, in_use=entry.weights_key in held) for entry in fused]
-        return tuple(sorted([*compiled, *fused], key=lambda entry: entry.last_used, reverse=True))
+        return list_entries(self.folder, self.fused_folder)
 
     def entries_with_stale_reasons(
         self, runtime: Callable[[str], RuntimeVersion | None], checkpoint_folders: Sequence[Path] | None
@@ -261,7 +259,7 @@ class CompileCache:
         taken for a complete one."""
         if entry.in_use or (entry.kind == COMPILED_KIND and not _claim_for_removal(entry.folder)):
             return False
-        aside = self.folder / f"{_REMOVING_PREFIX}{uuid.uuid4().hex[:12]}"
+        aside = self.folder / f"{REMOVING_PREFIX}{uuid.uuid4().hex[:12]}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             entry.folder.rename(aside)
@@ -272,8 +270,8 @@ class CompileCache:
 
     def _finish_removals(self) -> None:
         """Finish removals that a killed process began."""
-        for folder in _list_folders(self.folder):
-            if folder.name.startswith(_REMOVING_PREFIX):
+        for folder in list_folders(self.folder):
+            if folder.name.startswith(REMOVING_PREFIX):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -349,76 +347,3 @@ def _stale_reason(
     if present is not None and card is not None and _is_outdated(card, present):
         return StaleReason.OTHER_RUNTIME
     return StaleReason.NO_WEIGHTS if card is not None and are_weights_missing(card, library, hashes) else None
-
-
-def _compiled_entry(folder: Path) -> CompileCacheEntry | None:
-    """Return the entry for `folder`; None if it vanished or is being removed."""
-    if folder.name.startswith(_REMOVING_PREFIX):
-        return None
-    files = _file_sizes(folder)
-    card = read_blob_info(folder / BLOB_INFO_FILE)
-    try:
-        last_used = (folder / BLOB_INFO_FILE if card is not None else folder).stat().st_mtime
-        unfinished = (folder / INCOMPLETE_MARKER).exists()
-    except OSError:
-        return None
-    held = in_use_markers.is_in_use(folder)
-    if card is None:
-        part, _, content = folder.name.partition("-")
-        stale = None if held else StaleReason.INCOMPLETE if unfinished else StaleReason.UNKNOWN
-        return CompileCacheEntry(
-            folder=folder,
-            part=part,
-            content_id=content,
-            size_bytes=sum(files),
-            last_used=last_used,
-            in_use=held,
-            stale_reason=stale,
-        )
-    return CompileCacheEntry(
-        folder=folder,
-        part=card.component,
-        content_id=card.content,
-        checkpoints=tuple(Path(name).name for name in card.checkpoints),
-        device=card.device,
-        shape=card.shape,
-        precisions=tuple(card.seconds),
-        compile_seconds=max((seconds for seconds in card.seconds.values() if seconds is not None), default=None),
-        size_bytes=sum(files),
-        last_used=last_used,
-        in_use=held,
-        stale_reason=StaleReason.INCOMPLETE if unfinished and not held else None,
-    )
-
-
-def _fused_entry(folder: Path) -> CompileCacheEntry | None:
-    try:
-        if not atomic_folder.is_complete(folder):
-            return None
-        part, _, content = folder.name.rpartition("-")
-        last_used = atomic_folder.last_used(folder)
-    except OSError:
-        return None
-    return CompileCacheEntry(
-        folder=folder,
-        kind=FUSED_KIND,
-        part=part,
-        content_id=content,
-        size_bytes=sum(_file_sizes(folder)),
-        last_used=last_used,
-    )
-
-
-def _list_folders(folder: Path) -> Iterable[Path]:
-    try:
-        return atomic_folder.list_folders(folder)
-    except OSError:
-        return ()
-
-
-def _file_sizes(folder: Path) -> Iterator[int]:
-    """Yield the size of each file in bytes, skipping files that vanish."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                yield (Path(place) / name).stat().st_size

@@ -1,9 +1,11 @@
-"""Entries of the compile cache: the metadata file beside the blobs, the list entry and the reason for being stale."""
+"""Entries of the compile cache: the metadata file beside the blobs, the list of entries, why one is stale."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,11 +16,14 @@ from sdxl_desktop.core.file_hashes import FileHashCache
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import AUTOMATIC_DEVICE, Execution
+from sdxl_desktop.engine import atomic_folder, in_use_markers
 from sdxl_desktop.engine.compile_key import CompileKey, cached_content_id, content_id, image_size_of_shape
 
 COMPILED_KIND, FUSED_KIND = "compiled", "fused"
 BLOB_INFO_FILE = "card.json"
 INCOMPLETE_MARKER = ".unfinished"
+REMOVING_PREFIX = ".removing-"
+"""Prefix of the folders of entries that are being removed."""
 
 
 class StaleReason(StrEnum):
@@ -128,6 +133,90 @@ def read_blob_info(file: Path) -> BlobInfo | None:
         return msgspec.json.decode(read_with_checksum(file), type=BlobInfo)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
+
+
+def list_entries(compiled_folder: Path, fused_folder: Path) -> tuple[CompileCacheEntry, ...]:
+    """Return the entries in both folders, most recently used first. A fused part is in use while something that was
+    compiled from it is."""
+    compiled = [entry for folder in list_folders(compiled_folder) if (entry := _compiled_entry(folder)) is not None]
+    held = {entry.weights_key for entry in compiled if entry.in_use}
+    fused = [entry for folder in list_folders(fused_folder) if (entry := _fused_entry(folder)) is not None]
+    fused = [replace(entry, in_use=entry.weights_key in held) for entry in fused]
+    return tuple(sorted([*compiled, *fused], key=lambda entry: entry.last_used, reverse=True))
+
+
+def _compiled_entry(folder: Path) -> CompileCacheEntry | None:
+    """Return the entry for `folder`; None if it vanished or is being removed."""
+    if folder.name.startswith(REMOVING_PREFIX):
+        return None
+    files = _file_sizes(folder)
+    card = read_blob_info(folder / BLOB_INFO_FILE)
+    try:
+        last_used = (folder / BLOB_INFO_FILE if card is not None else folder).stat().st_mtime
+        unfinished = (folder / INCOMPLETE_MARKER).exists()
+    except OSError:
+        return None
+    held = in_use_markers.is_in_use(folder)
+    if card is None:
+        part, _, content = folder.name.partition("-")
+        stale = None if held else StaleReason.INCOMPLETE if unfinished else StaleReason.UNKNOWN
+        return CompileCacheEntry(
+            folder=folder,
+            part=part,
+            content_id=content,
+            size_bytes=sum(files),
+            last_used=last_used,
+            in_use=held,
+            stale_reason=stale,
+        )
+    return CompileCacheEntry(
+        folder=folder,
+        part=card.component,
+        content_id=card.content,
+        checkpoints=tuple(Path(name).name for name in card.checkpoints),
+        device=card.device,
+        shape=card.shape,
+        precisions=tuple(card.seconds),
+        compile_seconds=max((seconds for seconds in card.seconds.values() if seconds is not None), default=None),
+        size_bytes=sum(files),
+        last_used=last_used,
+        in_use=held,
+        stale_reason=StaleReason.INCOMPLETE if unfinished and not held else None,
+    )
+
+
+def _fused_entry(folder: Path) -> CompileCacheEntry | None:
+    try:
+        if not atomic_folder.is_complete(folder):
+            return None
+        part, _, content = folder.name.rpartition("-")
+        last_used = atomic_folder.last_used(folder)
+    except OSError:
+        return None
+    return CompileCacheEntry(
+        folder=folder,
+        kind=FUSED_KIND,
+        part=part,
+        content_id=content,
+        size_bytes=sum(_file_sizes(folder)),
+        last_used=last_used,
+    )
+
+
+def list_folders(folder: Path) -> Iterable[Path]:
+    """Return the folders in `folder`; none if it cannot be read."""
+    try:
+        return atomic_folder.list_folders(folder)
+    except OSError:
+        return ()
+
+
+def _file_sizes(folder: Path) -> Iterator[int]:
+    """Yield the size of each file in bytes, skipping files that vanish."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                yield (Path(place) / name).stat().st_size
 
 
 def compiled_image_sizes(store: Path, checkpoint: Path, execution: Execution) -> tuple[Size, ...]:

@@ -20,14 +20,16 @@ from sdxl_desktop.core.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPaused,
     Timings,
 )
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.parts import Part
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import SpeedPreset
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 
 
 @dataclass
@@ -38,20 +40,28 @@ class FakeEngine:
     error: SdxlDesktopError | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         self.requests.append(request)
         sampling = request.sampling
+        paused = None if pausing is None or pausing.paused is None else pausing.paused
+        first = 0 if paused is None else paused.picture
+        begun = 0 if paused is None else paused.step
         for phase in (Phase.LOADING, Phase.COMPILING, Phase.ENCODING):
             emit(Progress(phase=phase))
         if self.error is not None:
             emit(RunFailed(self.error))
             return
         pictures = []
-        for index, seed in enumerate(sampling.seeds):
+        for index, seed in list(enumerate(sampling.seeds))[first:]:
             pixels = gradient(sampling.size, seed)
-            for step in range(1, sampling.steps + 1):
+            for step in range(begun + 1 if index == first else 1, sampling.steps + 1):
                 if cancel.is_set():
                     emit(RunCancelled())
+                    return
+                if pausing is not None and pausing.requested.is_set():
+                    emit(RunPaused(_paused(request, index, step - 1)))
                     return
                 time.sleep(self.seconds_per_step)
                 emit(self._progress(request, step, index))
@@ -86,6 +96,17 @@ class FakeEngine:
 
     def close(self) -> None:
         pass
+
+
+def _paused(request: GenerationRequest, index: int, step: int) -> PausedRun:
+    shape = (4, request.sampling.size.height // 8, request.sampling.size.width // 8)
+    return PausedRun(
+        picture=index,
+        step=step,
+        steps=request.sampling.steps if step else 0,
+        predictions=np.zeros((step, *shape), np.float32) if step else None,
+        latents=np.zeros(shape, np.float32) if step else None,
+    )
 
 
 def _latents(request: GenerationRequest, seed: int) -> SavedLatents | None:

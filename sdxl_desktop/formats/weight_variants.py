@@ -1,5 +1,5 @@
-"""Suffixes of weight files, and the choice among several variants of a part in a folder (as in diffusers and
-transformers).
+"""Table of the suffixes of weight files, and the choice among several variants of a part in a folder (as in diffusers
+and transformers).
 
 Names are `STEM.safetensors`, `STEM.VARIANT.safetensors`, and for shards `STEM.safetensors.index.json` and
 `STEM.safetensors.index.VARIANT.json`.
@@ -8,16 +8,25 @@ Names are `STEM.safetensors`, `STEM.VARIANT.safetensors`, and for shards `STEM.s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 SAFETENSORS = ".safetensors"
-PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+PICKLED_CHECKPOINT = ".ckpt"
+PICKLED_EMBEDDING_ENDINGS = (".pt", ".bin")
+PICKLED = (PICKLED_CHECKPOINT, *PICKLED_EMBEDDING_ENDINGS, ".pth")
 """Suffixes of pickle files, which can contain code: only unpickled with restrictions, or not at all."""
 ENDINGS = (SAFETENSORS, *PICKLED)
-CHECKPOINT_ENDINGS = (SAFETENSORS, ".ckpt")
+CHECKPOINT_ENDINGS = (SAFETENSORS, PICKLED_CHECKPOINT)
 """Suffixes of single files with a complete checkpoint."""
-EMBEDDING_ENDINGS = (SAFETENSORS, ".pt", ".bin")
+EMBEDDING_ENDINGS = (SAFETENSORS, *PICKLED_EMBEDDING_ENDINGS)
+UNSUPPORTED: Mapping[str, str] = {
+    ".gguf": "a GGUF file, whose quantized weights cannot be converted",
+    ".onnx": "an ONNX graph, which cannot be converted",
+    ".msgpack": "a file of Flax weights, which cannot be converted",
+}
+"""Suffixes of weight files that are recognised to say what they are; none of them is read."""
+KNOWN_ENDINGS = (*ENDINGS, *UNSUPPORTED)
 
 NO_VARIANT = ""
 _PREFERRED = ("fp16", NO_VARIANT, "fp32", "bf16", "ema")

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from sdxl_desktop.core.errors import PictureError, describe_error
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.core.regular_files import FileTooLargeError, NotARegularFileError, read_regular
 from sdxl_desktop.imaging.picture_formats import readable_formats
 from sdxl_desktop.imaging.png_chunks import without_ancillary_chunks
@@ -25,6 +26,9 @@ MAX_FILE_BYTES = 2**30
 """Maximum bytes of a picture file: an uncompressed 16-bit TIFF of the largest cameras has nine tenths of this."""
 MAX_PIXELS = 180_000_000
 """Half a gigabyte of colours; the largest cameras produce 150 million."""
+MAX_THUMBNAIL_SOURCE_PIXELS = 40_000_000
+_THUMBNAIL_FORMATS = ("PNG", "JPEG", "WEBP")
+_THUMBNAIL_BACKDROP = (128, 128, 128, 255)
 
 _UNSUPPORTED_FORMATS: tuple[tuple[int, bytes, str], ...] = (
     *((4, b"ftyp" + brand, "a HEIC picture") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
@@ -85,6 +89,21 @@ def decode_image(source: Path | bytes, name: str, notes: list[str]) -> Image.Ima
         with _decode_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _decode_or_repair(data, name, notes)
+
+
+def decode_thumbnail(content: bytes, side: int) -> UInt8Array:
+    """Return an untrusted PNG, JPEG or WebP picture as uint8 [H, W, 3], at most `side` pixels wide and high, over grey
+    where it is transparent. Raises PictureError, also for one of more than `MAX_THUMBNAIL_SOURCE_PIXELS`."""
+    with as_picture_errors("The thumbnail"), _decode_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = Image.open(io.BytesIO(content), formats=_THUMBNAIL_FORMATS)
+        if image.width * image.height > MAX_THUMBNAIL_SOURCE_PIXELS:
+            raise PictureError(f"The thumbnail is too large: {image.width}x{image.height} pixels.")
+        image.draft("RGB", (side, side))
+        image.thumbnail((side, side))
+        shown = image.convert("RGBA")
+        over = Image.new("RGBA", shown.size, _THUMBNAIL_BACKDROP)
+        return np.asarray(Image.alpha_composite(over, shown).convert("RGB"))
 
 
 def _decode_or_repair(data: bytes, name: str, notes: list[str]) -> Image.Image:

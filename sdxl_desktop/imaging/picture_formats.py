@@ -14,8 +14,8 @@ from PIL import Image
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
-    """A format by Pillow's name, and its file suffixes; `is_multi_frame`: a file may hold more than one picture that
-    users would miss. `plugin` is the package besides Pillow that reads it.
+    """A format by Pillow's name, its file suffixes and its MIME types; `is_multi_frame`: a file may hold more than one
+    picture that users would miss. `plugin` is the package besides Pillow that reads it.
 
     For a format that is also written, `written` has the suffixes, the default one first, and `options` the arguments of
     Pillow's encoder.
@@ -23,6 +23,7 @@ class PictureFormat:
 
     name: str
     suffixes: tuple[str, ...]
+    mime_types: tuple[str, ...] = ()
     is_multi_frame: bool = False
     plugin: str = ""
     written: tuple[str, ...] = ()
@@ -34,34 +35,48 @@ class PictureFormat:
         return {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}.get(self.name, self.name)
 
 
+PNG_MIME_TYPE = "image/png"
+
 # Pillow's other formats are left out: EPS runs a program, and rarely used decoders are where the
 # vulnerabilities are. JPEG XL is left out because the only maintained plugin decodes a whole file before it
 # reports the size, and its licence is incompatible with distributing this application.
 _ALL_FORMATS = (
-    PictureFormat("PNG", (".png", ".apng"), is_multi_frame=True, written=(".png",)),
+    PictureFormat("PNG", (".png", ".apng"), (PNG_MIME_TYPE, "image/apng"), is_multi_frame=True, written=(".png",)),
     PictureFormat(
         "JPEG",
         (".jpg", ".jpeg", ".jpe", ".jfif"),
+        ("image/jpeg",),
         written=(".jpg", ".jpeg"),
         options={"quality": 95, "subsampling": 0},
     ),
     PictureFormat("MPO", (".mpo",)),
-    PictureFormat("WEBP", (".webp",), is_multi_frame=True, written=(".webp",), options={"quality": 95, "method": 4}),
-    PictureFormat("HEIF", (".heic", ".heif", ".hif"), plugin="pillow_heif"),
-    PictureFormat("AVIF", (".avif",), is_multi_frame=True),
-    PictureFormat("TIFF", (".tif", ".tiff"), is_multi_frame=True),
-    PictureFormat("GIF", (".gif",), is_multi_frame=True),
-    PictureFormat("BMP", (".bmp",)),
+    PictureFormat(
+        "WEBP",
+        (".webp",),
+        ("image/webp",),
+        is_multi_frame=True,
+        written=(".webp",),
+        options={"quality": 95, "method": 4},
+    ),
+    PictureFormat("HEIF", (".heic", ".heif", ".hif"), ("image/heic", "image/heif"), plugin="pillow_heif"),
+    PictureFormat("AVIF", (".avif",), ("image/avif",), is_multi_frame=True),
+    PictureFormat("TIFF", (".tif", ".tiff"), ("image/tiff",), is_multi_frame=True),
+    PictureFormat("GIF", (".gif",), ("image/gif",), is_multi_frame=True),
+    PictureFormat("BMP", (".bmp",), ("image/bmp",)),
     PictureFormat("DIB", (".dib",)),
-    PictureFormat("JPEG2000", (".jp2", ".j2k", ".jpx")),
-    PictureFormat("PPM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
-    PictureFormat("TGA", (".tga",)),
-    PictureFormat("ICO", (".ico",)),
-    PictureFormat("ICNS", (".icns",)),
-    PictureFormat("PSD", (".psd",)),
-    PictureFormat("QOI", (".qoi",)),
-    PictureFormat("PCX", (".pcx",)),
-    PictureFormat("DDS", (".dds",)),
+    PictureFormat("JPEG2000", (".jp2", ".j2k", ".jpx"), ("image/jp2", "image/jpx")),
+    PictureFormat(
+        "PPM",
+        (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+        ("image/x-portable-pixmap", "image/x-portable-graymap", "image/x-portable-bitmap", "image/x-portable-anymap"),
+    ),
+    PictureFormat("TGA", (".tga",), ("image/x-tga",)),
+    PictureFormat("ICO", (".ico",), ("image/vnd.microsoft.icon",)),
+    PictureFormat("ICNS", (".icns",), ("image/x-icns",)),
+    PictureFormat("PSD", (".psd",), ("image/vnd.adobe.photoshop",)),
+    PictureFormat("QOI", (".qoi",), ("image/qoi",)),
+    PictureFormat("PCX", (".pcx",), ("image/vnd.zbrush.pcx",)),
+    PictureFormat("DDS", (".dds",), ("image/x-dds",)),
 )
 
 
@@ -69,8 +84,9 @@ WRITTEN = tuple(each for each in _ALL_FORMATS if each.written)
 """The formats that pictures are written in, the default one first."""
 WRITTEN_ENDINGS = tuple(ending for each in WRITTEN for ending in each.written)
 
-MASK_ENDINGS = (".png",)
-"""Masks are written as PNG only, which is lossless."""
+LOSSLESS_ENDINGS = (".png",)
+"""Suffixes of the written formats that keep every pixel."""
+MASK_ENDINGS = LOSSLESS_ENDINGS
 
 
 def written_format(file: Path) -> PictureFormat | None:
@@ -105,15 +121,26 @@ def readable_formats() -> tuple[PictureFormat, ...]:
 
 
 @lru_cache(maxsize=1)
-def picture_suffixes() -> tuple[str, ...]:
-    """Return the suffixes of picture files that can be opened, without loading any decoder plugin."""
+def _offered_formats() -> tuple[PictureFormat, ...]:
+    """Return the formats that can be read here, without loading any decoder plugin."""
     Image.init()
-    offered = (
+    return tuple(
         each
         for each in _ALL_FORMATS
         if (find_spec(each.plugin) is not None if each.plugin else each.name in Image.OPEN)
     )
-    return tuple(ending for each in offered for ending in each.suffixes)
+
+
+@lru_cache(maxsize=1)
+def picture_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of picture files that can be opened."""
+    return tuple(ending for each in _offered_formats() for ending in each.suffixes)
+
+
+@lru_cache(maxsize=1)
+def picture_mime_types() -> tuple[str, ...]:
+    """Return the MIME types of pictures that can be opened."""
+    return tuple(kind for each in _offered_formats() for kind in each.mime_types)
 
 
 def mask_filter() -> str:

@@ -12,6 +12,7 @@ from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import FLOAT_DTYPES, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_key_mapping import is_vae_file
+from sdxl_desktop.formats.weight_variants import PICKLED_EMBEDDING_ENDINGS
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings, detect_few_step
 from sdxl_desktop.library.embedding_vectors import vector_count
 
@@ -30,7 +31,7 @@ def detect_addition_kind(file: Path) -> AdditionKind:
 
     Raises AdditionError if the file is none of these kinds or cannot be read.
     """
-    if file.suffix.lower() in (".pt", ".bin"):
+    if file.suffix.lower() in PICKLED_EMBEDDING_ENDINGS:
         return _detect_pickled_kind(file)
     try:
         header = read_header(file)
@@ -42,7 +43,7 @@ def detect_addition_kind(file: Path) -> AdditionKind:
         return AdditionKind.LORA
     if is_vae_file(header.tensors):
         return AdditionKind.VAE
-    if why := _why_not_embedding(header):
+    if why := why_not_embedding(header):
         raise _unknown_addition_error(file, why)
     return AdditionKind.EMBEDDING
 
@@ -67,7 +68,7 @@ def _detect_pickled_kind(file: Path) -> AdditionKind:
     raise _unknown_addition_error(file, "It is too large for an embedding, and LoRAs are read from .safetensors only.")
 
 
-def _why_not_embedding(header: Header) -> str:
+def why_not_embedding(header: Header) -> str:
     """Return the reason why these tensors cannot be an embedding; "" if they can."""
     if len(header.tensors) > _MAX_EMBEDDING_TENSORS or any(
         len(place.shape) not in (1, 2) for place in header.tensors.values()

@@ -9,6 +9,7 @@ from pathlib import Path
 from sdxl_desktop.core.additions import FIRST_ENCODER_KEYS, MAX_EMBEDDING_VECTORS, SECOND_ENCODER_KEYS
 from sdxl_desktop.core.file_hashes import FileState, file_state
 from sdxl_desktop.formats.safetensors_header import HeaderError, Shape, read_header
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 
 HEADER_LIMIT = 2**20
 """Bytes; an embedding's header has a few hundred."""
@@ -26,7 +27,7 @@ def embedding_vector_counts(file: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)
 def _read_vector_counts(file: Path, _as_of: FileState) -> tuple[int, int]:
-    if file.suffix.lower() != ".safetensors":
+    if file.suffix.lower() != SAFETENSORS:
         return _UNKNOWN
     try:
         tensors = read_header(file, HEADER_LIMIT).tensors

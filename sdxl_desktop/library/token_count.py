@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import BPE
-
-from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.prompt_chunks import packed_length, split_at_tokens
 from sdxl_desktop.core.prompt_grammar import PromptFragment, parse_prompt
+from sdxl_desktop.library.clip_tokenizer import ClipTokenizer
 
 CHUNK_TOKENS = 77
 """Tokens in one CLIP sequence, including the start and end tokens."""
 
 _SPECIAL_TOKENS = 2
-_CLIP_PRE_TOKENIZER_PATTERN = (
-    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of OpenAI's CLIP
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +42,9 @@ class TokenCounter:
     """Counts tokens with the tokenizer in one folder ("tokenizer" or "tokenizer_2" of a checkpoint)."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the tokenizer; raises CheckpointError if the folder has no readable one."""
-        try:
-            self._tokenizer = _load_tokenizer(folder)
-        except Exception as problem:  # the tokenizers library raises bare Exception
-            raise CheckpointError(
-                f"The tokenizer in {folder} cannot be read.",
-                why=f"{problem}.",
-                next_step="Export the checkpoint again; drawing may still work, only the count is missing.",
-            ) from problem
+        """Load the tokenizer; raises CheckpointError if it cannot be used. A folder that does not exist means
+        CLIP's own."""
+        self._tokenizer = ClipTokenizer(folder)
 
     def count(self, text: str, embeddings: Mapping[str, int] | None = None) -> TokenCount:
         """Count tokens as the prompt is encoded: weights and brackets cost nothing, BREAK pads its chunk, and an
@@ -66,10 +54,16 @@ class TokenCounter:
             sections.setdefault(fragment.section, []).append(fragment)
         room, tokens = CHUNK_TOKENS - _SPECIAL_TOKENS, 0
         for fragments in sections.values():
-            sizes = (size for fragment in fragments for size in self._unit_sizes(fragment.text, embeddings or {}))
-            if length := packed_length(sizes, room):
+            if length := self._packed_length(fragments, embeddings or {}, room):
                 tokens = math.ceil(tokens / room) * room + length
         return TokenCount(tokens)
+
+    def _packed_length(self, fragments: Iterable[PromptFragment], embeddings: Mapping[str, int], room: int) -> int:
+        """Return the number of places up to the last token when the chunks have `room` places."""
+        if not embeddings:  # single tokens leave no place free
+            return sum(self._tokenizer.count(fragment.text) for fragment in fragments)
+        sizes = (size for fragment in fragments for size in self._unit_sizes(fragment.text, embeddings))
+        return packed_length(sizes, room)
 
     def _unit_sizes(self, text: str, embeddings: Mapping[str, int]) -> Iterator[int]:
         """Yield the sizes of the units that are not split across chunks: embeddings, and single tokens of text."""
@@ -77,37 +71,4 @@ class TokenCounter:
             if words.token:
                 yield embeddings[words.token]
             else:
-                yield from repeat(1, len(self._tokenizer.encode(words.text, add_special_tokens=False)))
-
-
-def _load_tokenizer(folder: Path) -> Tokenizer:
-    whole = folder / "tokenizer.json"
-    if not whole.is_file():
-        return _load_clip_tokenizer(folder / "vocab.json", folder / "merges.txt")
-    tokenizer = Tokenizer.from_file(str(whole))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _load_clip_tokenizer(vocabulary: Path, merges: Path) -> Tokenizer:
-    """CLIP's byte-level BPE as transformers builds it from vocab.json and merges.txt of a checkpoint."""
-    bpe = BPE.from_file(
-        str(vocabulary),
-        str(merges),
-        continuing_subword_prefix="",
-        end_of_word_suffix="</w>",
-        fuse_unk=False,
-        unk_token="<|endoftext|>",
-    )
-    tokenizer = Tokenizer(bpe)
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_CLIP_PRE_TOKENIZER_PATTERN), behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    return tokenizer
+                yield from repeat(1, self._tokenizer.count(words.text))

@@ -10,6 +10,7 @@ arXiv 2309.14859), where convolutions have a third tensor (Tucker decomposition)
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -182,7 +183,7 @@ def _lokr_delta(
     return LokrDelta(one, two, scale(rank) if rank else 1.0)  # without a rank alpha has no meaning
 
 
-class _MatrixDelta:
+class _MatrixDelta(ABC):
     """Base for deltas that know only the rows and the product of all other dimensions; the weight has the kernel."""
 
     __slots__ = ()
@@ -190,8 +191,9 @@ class _MatrixDelta:
     needs_weight = False
 
     @property
+    @abstractmethod
     def weight_shape(self) -> Shape:
-        raise NotImplementedError
+        """The shape of the weight that the delta is added to."""
 
     def fits(self, shape: Shape) -> bool:
         rows, *others = self.weight_shape

@@ -22,9 +22,10 @@ from sdxl_desktop.core.request import MAX_SEED, MAX_SIDE, MAX_STEPS, GenerationR
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.formats.safetensors_header import Header, HeaderError, parse_header, read_header
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 from sdxl_desktop.metadata.picture_files import METADATA_KEY, PictureRecord, decode_record, encode_record
 
-SUFFIX = ".safetensors"
+SUFFIX = SAFETENSORS
 DETAILS_KEY = "sdxl-desktop-latents"
 """Metadata key, next to the record's, for the fields of `SavedLatents`, which may differ from the request's."""
 

@@ -13,7 +13,7 @@ from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.imaging.picture_formats import written_format
+from sdxl_desktop.imaging.picture_formats import LOSSLESS_ENDINGS, written_format
 from sdxl_desktop.metadata.picture_files import read_record, write_picture
 
 _MAX_METADATA_BYTES = 2**22
@@ -33,7 +33,7 @@ def is_same_picture(file: Path, picture: Picture, request: GenerationRequest) ->
         if record is None or (record.seed, record.request) != (picture.seed, request.for_metadata()):
             return False
         found = _decode_pixels(file, picture.pixels.shape)
-        if found is None or file.suffix.lower() == ".png":
+        if found is None or file.suffix.lower() in LOSSLESS_ENDINGS:
             return found is not None and np.array_equal(found, picture.pixels)
         with tempfile.TemporaryDirectory(prefix="sdxl-desktop-") as folder:  # encode again: the format may be lossy
             again = Path(folder) / f"again{file.suffix}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,12 +28,12 @@ def listed_files(value: AdditionsPanelState) -> tuple[Path, ...]:
     return files if value.vae is None else (*files, value.vae)
 
 
-def with_lora(value: AdditionsPanelState, file: Path) -> AdditionsPanelState:
-    """Return `value` with the LoRA in `file` added with weight 1; a listed one is enabled."""
+def with_lora(value: AdditionsPanelState, file: Path, weight: float = 1.0) -> AdditionsPanelState:
+    """Return `value` with the LoRA in `file` added with `weight`; a listed one is enabled."""
     if any(lora.use.file == file for lora in value.loras):
         loras = tuple(replace(lora, on=True) if lora.use.file == file else lora for lora in value.loras)
     else:
-        loras = (*value.loras, LoraListItem(LoraReference(file)))
+        loras = (*value.loras, LoraListItem(LoraReference(file, weight)))
     return replace(value, loras=loras)
 
 
@@ -47,17 +47,17 @@ def with_embedding(value: AdditionsPanelState, file: Path, token: str) -> Additi
 
 
 def with_recorded_additions(
-    value: AdditionsPanelState, additions: Additions
+    value: AdditionsPanelState, additions: Additions, library_files: Sequence[Path] = ()
 ) -> tuple[AdditionsPanelState, tuple[str, ...]]:
     """Return exactly `additions` enabled, the other LoRAs of `value` listed but disabled, and the names of missing
-    additions. Records name files without folders; they are matched to the listed files."""
+    additions. Records name files without folders; they are matched to the listed files, then to `library_files`."""
     missing: list[str] = []
 
     def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:
         if file.is_absolute() and (file.is_file() or (what == "VAE" and file.is_dir())):
             return file
         name = file_name_only(file).name
-        here = next((other for other in known if other is not None and other.name == name), None)
+        here = next((other for other in (*known, *library_files) if other is not None and other.name == name), None)
         if here is None:
             missing.append(f"the {what} {name}")
         return here
@@ -69,7 +69,7 @@ def with_recorded_additions(
     vae = None if additions.vae is None else found(additions.vae, "VAE", [value.vae])
     files, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
     again = AdditionsPanelState(
-        loras=tuple(LoraListItem(replace(use, file=file)) for file, use in loras if file is not None)
+        loras=tuple(LoraListItem(replace(use, file=file, from_prompt=False)) for file, use in loras if file is not None)
         + tuple(replace(lora, on=False) for lora in value.loras if lora.use.file not in files),
         embeddings=tuple(replace(use, file=file) for file, use in embeddings if file is not None)
         + tuple(embedding for embedding in value.embeddings if embedding.token not in tokens),

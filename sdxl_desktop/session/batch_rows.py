@@ -20,8 +20,20 @@ from sdxl_desktop.session.declared_values import declared_values
 MAX_BYTES = 2**26
 MAX_ROWS = 100_000
 JSON_ENDINGS, CSV_ENDINGS = (".jsonl", ".ndjson"), (".csv", ".tsv")
-TEXT_KEYS = ("prompt", "checkpoint", "output", "image", "mask", "backdrop", "intent", "refiner", "vae")
-LIST_KEYS = ("lora", "embedding")
+TEXT_KEYS = (
+    "prompt",
+    "checkpoint",
+    "output",
+    "image",
+    "mask",
+    "backdrop",
+    "intent",
+    "refiner",
+    "vae",
+    "preset",
+    "variants",
+)
+LIST_KEYS = ("lora", "embedding", "style")
 """Values that may be given several times: a JSON list, or text separated by ";"."""
 _DELIMITERS = ",;\t"
 

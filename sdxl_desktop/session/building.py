@@ -20,7 +20,7 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.scalars import scalars
-from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
+from sdxl_desktop.core.settings import AdditionsPanelState, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values
 from sdxl_desktop.session.edit_values import build_edit_parameters
 
@@ -33,7 +33,8 @@ AESTHETIC_SCORE_FIELDS = tuple(name for name in scalars(MicroConditioning) if na
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What a run depends on besides the edited values: the available `refiners`, the canvas content, the devices, the
-    output options, and saved latents to resume from."""
+    output options, and saved latents to resume from.
+    """
 
     execution: Execution
     edit_source: EditSource = NO_EDIT_SOURCE
@@ -62,6 +63,14 @@ def build_request(
         output=run.output,
         execution=run.execution,
     )
+
+
+def with_used_embeddings(request: GenerationRequest, additions: AdditionsPanelState) -> GenerationRequest:
+    """Return `request` with those of the listed `additions` that its final prompts name, if they differ from what was
+    typed."""
+    if request.prompt_source is None:
+        return request
+    return replace(request, additions=addition_values.used(additions, request.all_prompts))
 
 
 def effective_micro_conditioning(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroConditioning:

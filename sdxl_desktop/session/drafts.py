@@ -19,6 +19,7 @@ from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.history.folder_files import DRAFTS_FOLDER
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.queue.queue_item import QueueItem
 from sdxl_desktop.session.result_files import Result, save_as, suggested_name
 
 DRAFT_COUNTS = (4, 9)
@@ -58,11 +59,12 @@ def draft_request(
     full_request: GenerationRequest, full_checkpoint: Checkpoint, draft_checkpoint: Checkpoint, count: int
 ) -> GenerationRequest:
     """Return a request for `count` quick pictures of `full_request` with `draft_checkpoint` (perhaps `full_checkpoint`
-    itself).
+    itself). Where the prompts of its pictures differ, all drafts have those of the first.
 
     Seeds count up from that of `full_request`; the draft checkpoint's tiny VAE decodes if it has one. Raises
     RequestError for requests that cannot be drafted.
     """
+    full_request = full_request.of_picture(0)
     if full_request.edit is not None or full_request.start is not None:
         raise RequestError(
             "Drafts are drawn from words alone.",
@@ -150,7 +152,7 @@ def finishing_request(draft: Draft, strength: float = FINISHING_STRENGTH) -> Gen
     A draft of another size is fitted to it. `strength` in (0, 1] is the fraction of the denoising performed. The
     request names the draft's file, with which it can be repeated.
     """
-    full_request = draft.full_request
+    full_request = draft.full_request.of_picture(0)
     return replace(
         full_request,
         sampling=replace(full_request.sampling, seed=draft.picture.seed, count=1, variation_strength=0.0),
@@ -179,7 +181,7 @@ class DraftingSession(GenerationSession):
     def draw_drafts(self, request: GenerationRequest, full_request: GenerationRequest) -> None:
         """Queue `request`, whose pictures are drafts of `full_request`; see `draft_request`."""
         self._draft_runs.append(_DraftRun(request, full_request))
-        self.generate(request)
+        self._add(QueueItem(request=request, bypasses_hold=True, transient=True))  # made for an immediate choice
 
     def clear_drafts(self) -> None:
         """Clear the drafts; a run of drafts continues."""
@@ -197,15 +199,9 @@ class DraftingSession(GenerationSession):
                 self._save_result(partial(_save_draft, Result(kept.picture, kept.request), kept.file))
 
     @property
-    def unfinished_requests(self) -> tuple[GenerationRequest, ...]:
-        """All unfinished requests except drafts, which are made for an immediate choice."""
-        orders = self._open_draft_runs()
-        return tuple(one for one in super().unfinished_requests if not any(one is order.request for order in orders))
-
-    @property
     def pending_drafts(self) -> int:
         """The number of drafts still to be generated."""
-        cleared = {id(request) for request in self.cleared_queue}
+        cleared = {id(item.request) for _, item in self.queue.removed}
         open_orders = [order for order in self._open_draft_runs() if id(order.request) not in cleared]
         return sum(order.request.sampling.count - order.drawn for order in open_orders)
 
@@ -219,6 +215,7 @@ class DraftingSession(GenerationSession):
         match event:
             case PictureFinished() if order is not None:
                 order.drawn += 1
+                self._count_finished(event.picture)
                 self._add_draft(event.picture, order)
                 self.changed()
             case RunFinished() if order is not None:  # drafts are not results, so they are not reported further
@@ -234,7 +231,7 @@ class DraftingSession(GenerationSession):
         )
 
     def _open_draft_runs(self) -> list[_DraftRun]:
-        asked = [*([self.run.request] if self.run is not None else []), *self.queue, *self.cleared_queue]
+        asked = [item.request for item in (*self.queue.items, *(item for _, item in self.queue.removed))]
         self._draft_runs = [order for order in self._draft_runs if any(order.request is request for request in asked)]
         return self._draft_runs
 

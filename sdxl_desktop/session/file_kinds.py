@@ -15,13 +15,13 @@ from sdxl_desktop.core.errors import AdditionError, PictureError, describe_error
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
-from sdxl_desktop.imaging.picture_formats import picture_begins, picture_suffixes
+from sdxl_desktop.formats.weight_variants import CHECKPOINT_ENDINGS, KNOWN_ENDINGS, PICKLED_CHECKPOINT, SAFETENSORS
+from sdxl_desktop.imaging.picture_formats import listed, picture_begins, picture_suffixes
 from sdxl_desktop.library.addition_detection import detect_addition_kind
 from sdxl_desktop.metadata.latent_files import MAX_HEADER, holds_latents
 from sdxl_desktop.session.document.manifest import MANIFEST_MEMBER
 from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX as PROJECT
 
-WEIGHT_SUFFIXES = (".safetensors", ".pt", ".bin", ".ckpt")
 MODEL_INDEX = "model_index.json"
 """The file that marks a folder as a whole checkpoint; opening it opens the folder."""
 _ZIP = b"PK\x03\x04"
@@ -29,8 +29,8 @@ _PREFIX = 256
 _NAME_AT = 30
 """Offset of the first name in a zip file; its length is in the four bytes before, with that of the extra field."""
 _WHAT_CAN_BE = (
-    f"Open a picture, a project ({PROJECT}), a checkpoint (a .safetensors or .ckpt file, or a folder), a LoRA, an "
-    "embedding or a VAE, or kept latents (.safetensors)."
+    f"Open a picture, a project ({PROJECT}), a checkpoint (a {listed(CHECKPOINT_ENDINGS)} file, or a folder), a LoRA, "
+    f"an embedding or a VAE, or kept latents ({SAFETENSORS})."
 )
 
 
@@ -64,7 +64,7 @@ def file_kind(path: Path) -> FileKind:
         prefix = stream.read(_PREFIX)
         size = os.fstat(stream.fileno()).st_size
     ending = path.suffix.lower()
-    if _begins_safetensors(prefix, size) or (ending in WEIGHT_SUFFIXES and not picture_begins(prefix)):
+    if _begins_safetensors(prefix, size) or (ending in KNOWN_ENDINGS and not picture_begins(prefix)):
         return _weights(path)
     if _begins_project(prefix):
         return FileKind.PROJECT
@@ -103,7 +103,7 @@ def sorted_files(paths: Iterable[Path]) -> SortedFiles:
 def _weights(path: Path) -> FileKind:
     """Return the kind of a weights file: any that is neither saved latents nor an addition is passed to the library,
     which reports what is wrong with it."""
-    if path.suffix.lower() == ".ckpt":
+    if path.suffix.lower() == PICKLED_CHECKPOINT:
         return FileKind.CHECKPOINT
     try:
         if holds_latents(read_header(path, MAX_HEADER)):

@@ -1,13 +1,12 @@
-"""A generation session: queued requests, the current run, and the results. The window and the command line use the same
+"""A generation session: the queue, the current run, and the results. The window and the command line use the same
 methods and redraw from its state."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -17,6 +16,7 @@ from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, unforeseen_c
 from sdxl_desktop.core.events import (
     EngineEvent,
     Phase,
+    Picture,
     PictureFinished,
     Pixels,
     Preview,
@@ -24,12 +24,18 @@ from sdxl_desktop.core.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPaused,
 )
-from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
+from sdxl_desktop.core.paused_run import PausedRun
+from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.run_log import format_error, format_request, prompts_extra
 from sdxl_desktop.session.blend_history import BlendHistory
 from sdxl_desktop.session.compositing import BlendSettings, same_drawing
+from sdxl_desktop.session.current_run import CurrentRun, PauseKind
 from sdxl_desktop.session.history_recording import ResultRecorder
+from sdxl_desktop.session.queue.arrangement import RunSetup
+from sdxl_desktop.session.queue.generation_queue import GenerationQueue
+from sdxl_desktop.session.queue.queue_item import QueueItem
 from sdxl_desktop.session.result_files import PictureStore, Result, SavedElsewhereError, save_as
 
 _log = logging.getLogger(__name__)
@@ -51,31 +57,13 @@ RunInBackground = Callable[[SaveTask, Callable[[Result | SdxlDesktopError], None
 class RequestRunner(Protocol):
     """Passes one request at a time to an engine and its events to `GenerationSession.handle`."""
 
-    def start(self, request: GenerationRequest) -> None: ...
+    def start(self, request: GenerationRequest, paused: PausedRun | None = None) -> None:
+        """Run `request`, from where it was `paused`."""
+
+    def pause(self) -> None:
+        """Pause the run after its current step."""
 
     def cancel(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CurrentRun:
-    """The current run: its request, progress, last preview, and whether cancellation was requested."""
-
-    request: GenerationRequest
-    progress: Progress
-    preview: Pixels | None = None
-    cancelling: bool = False
-    finished_pictures: int = 0
-
-    @property
-    def remaining(self) -> GenerationRequest:
-        """The unfinished part of the request: the same pictures without the finished ones."""
-        sampling = self.request.sampling
-        if not 0 < self.finished_pictures < sampling.count:
-            return self.request
-        seed = (sampling.seed + self.finished_pictures) % (MAX_SEED + 1)
-        return replace(
-            self.request, sampling=replace(sampling, seed=seed, count=sampling.count - self.finished_pictures)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,73 +88,97 @@ class GenerationSession:
     message: str = ""
     finished: RunFinished | None = None
     results: list[Result] = field(default_factory=list)
-    queue: deque[GenerationRequest] = field(default_factory=deque)
-    cleared_queue: tuple[GenerationRequest, ...] = ()
+    queue: GenerationQueue = field(default_factory=GenerationQueue)
+    queue_changed: Callable[[], None] = lambda: None
+    """Called after each change of `queue`, to store it."""
+    loaded: RunSetup | None = None
+    """What the last run had loaded; the waiting items are arranged after it."""
     discarded: list[DiscardedResult] = field(default_factory=list)
     blends: BlendHistory = field(default_factory=BlendHistory)
-    postponed_requests: tuple[GenerationRequest, ...] = ()
-    """Requests left unfinished by the last session; generated when the user asks for it."""
+
+    @property
+    def waiting(self) -> tuple[GenerationRequest, ...]:
+        """The waiting requests, in the order in which they are drawn."""
+        return tuple(item.request for item in self.queue.upcoming(self.loaded))
 
     @property
     def unfinished_requests(self) -> tuple[GenerationRequest, ...]:
-        """All unfinished requests: the current, the queued and the postponed ones."""
-        run = self.run
-        now = (
-            ()
-            if run is None or run.cancelling or run.finished_pictures >= run.request.sampling.count
-            else (run.remaining,)
-        )
-        return (*now, *self.queue, *self.postponed_requests)
-
-    def resume_postponed(self) -> None:
-        """Generate the postponed requests."""
-        requests, self.postponed_requests = self.postponed_requests, ()
-        for request in requests:
-            self.generate(request)
+        """All requests with pictures still to be drawn: the current one and those in the queue, without failed ones."""
+        listed = self.queue.listed(self.loaded)
+        return tuple(item.request for item in listed if item.remaining and not item.error and not item.transient)
 
     def generate(self, request: GenerationRequest) -> None:
-        """Queue a request; it starts immediately if nothing is running."""
+        """Draw a request now, even if the queue is on hold; if something is running, after what waits."""
+        self._add(QueueItem(request=request, bypasses_hold=True))
+
+    def enqueue(self, request: GenerationRequest, *, first: bool = False) -> None:
+        """Add a request to the queue, `first`: before all that wait. It starts if nothing is running, unless the queue
+        is on hold."""
+        item = QueueItem(request=request)
+        self._add(item, first=first)
+
+    def enqueue_all(self, requests: Sequence[GenerationRequest]) -> None:
+        """Add requests to the queue, in this order."""
         self.error = None
         self.message = ""
-        self.queue.append(request)
-        self._start_next()
+        items = [QueueItem(request=request) for request in requests]
+        self.change_queue(lambda queue: reduce(GenerationQueue.added, items, queue))
+
+    def _add(self, item: QueueItem, *, first: bool = False) -> None:
+        self.error = None
+        self.message = ""
+        self.change_queue(lambda queue: queue.added_next(item) if first else queue.added(item))
+
+    def change_queue(self, change: Callable[[GenerationQueue], GenerationQueue]) -> None:
+        """Apply an operation of the queue; what is its turn starts if nothing is running."""
+        self._set_queue(change(self.queue))
+        if self.error is None:
+            self._start_next()
         self.changed()
 
+    def _set_queue(self, queue: GenerationQueue) -> None:
+        if queue is not self.queue:
+            self.queue = queue
+            self.queue_changed()
+
+    def pause(self, kind: PauseKind = PauseKind.HOLD) -> None:
+        """Pause the current run at its next step, and with HOLD the queue, so that nothing starts until
+        `continue_queue`. The run is continued later with the same picture."""
+        if kind is PauseKind.HOLD:
+            self._set_queue(self.queue.held())
+        run = self.run
+        if run is not None and not run.cancelling and run.pausing is None:
+            self.run = replace(run, pausing=kind)
+            self.runner.pause() if run.has_steps else self.runner.cancel()
+        self.changed()
+
+    def continue_queue(self) -> None:
+        """End the hold and the wait after an error: draw what waits."""
+        self.error = None
+        self.change_queue(GenerationQueue.released)
+
     def cancel(self) -> None:
-        """Cancel the current run; queued requests follow. Does nothing if idle."""
+        """Cancel the current run; the queue stays, and what waits follows. Does nothing if idle."""
         if self.run is not None:
             self.run = replace(self.run, cancelling=True)
             self.runner.cancel()
             self.changed()
 
     def clear_queue(self) -> int:
-        """Clear the queue and return the number of requests removed; the current run continues. `restore_queue` undoes
+        """Clear the queue and return the number of items removed; the current run continues. `restore_queue` undoes
         it."""
-        if self.queue:
-            self.cleared_queue = tuple(self.queue)
-            self.queue.clear()
-            self.changed()
-            return len(self.cleared_queue)
-        return 0
+        before = len(self.queue.items)
+        self.change_queue(GenerationQueue.cleared)
+        return before - len(self.queue.items)
 
     def restore_queue(self) -> None:
-        """Restore the last cleared requests, ahead of those queued since."""
-        cleared, self.cleared_queue = self.cleared_queue, ()
-        self.queue.extendleft(reversed(cleared))
-        if self.error is None:
-            self._start_next()
-        self.changed()
+        """Restore the last removed items, each in its former place."""
+        self.change_queue(GenerationQueue.with_removed_again)
 
     def dismiss_message(self) -> None:
         """Clear the error or message after the user has read it."""
         self.error = None
         self.message = ""
-        self.changed()
-
-    def resume(self) -> None:
-        """Continue with the requests that were left queued after an error."""
-        self.error = None
-        self._start_next()
         self.changed()
 
     def handle(self, event: EngineEvent) -> None:
@@ -179,8 +191,10 @@ class GenerationSession:
             case Preview():
                 self.run = replace(self.run, preview=event.pixels)
             case PictureFinished():
-                self.run = replace(self.run, finished_pictures=self.run.finished_pictures + 1)
-                self._add_result(Result(picture=event.picture, request=self.run.request))
+                self._count_finished(event.picture)
+                self._add_result(
+                    Result(picture=event.picture, request=self.run.request.of_picture(event.picture.index))
+                )
             case RunFinished():
                 devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
                 _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)
@@ -188,16 +202,25 @@ class GenerationSession:
                 if self.recorder is not None:
                     self.recorder.run_finished(self.run.request, event)
                 self._finish_run("")
+            case RunPaused(paused):
+                self._keep_paused(paused)
+            case RunCancelled() if self.run.pausing is not None and not self.run.cancelling:
+                self._keep_paused(None)
             case RunCancelled():
                 _log.info("Run cancelled")
                 self._finish_run("Cancelled.")
             case RunFailed():
                 _log.error("Run failed: %s", format_error(event.error))
                 self.error = event.error
-                self._finish_run("")
+                self._finish_run("", failed=str(event.error))
             case _:
                 assert_never(event)
         self.changed()
+
+    def _count_finished(self, picture: Picture) -> None:
+        if self.run is not None:
+            self.run = replace(self.run, finished_pictures=picture.index + 1)
+            self._set_queue(self.queue.with_progress(self.run.item_id, picture.index + 1))
 
     def _add_result(self, result: Result) -> None:
         self.results.append(result)
@@ -369,18 +392,43 @@ class GenerationSession:
         self.changed()
         return result
 
-    def _finish_run(self, message: str) -> None:
+    def _finish_run(self, message: str, failed: str = "") -> None:
+        """End the run. Its item leaves the queue, unless it `failed` after it had waited: then it can be tried
+        again."""
+        assert self.run is not None
+        item = self.queue.find(self.run.item_id)
+        if failed and item is not None and not item.bypasses_hold:
+            self._end_run(self.queue.failed(item.id, failed), message)
+            return
+        queue = self.queue.without(self.run.item_id)
+        is_over = self.run.pausing is PauseKind.HOLD and not queue.waiting  # it was finished before it could pause
+        self._end_run(queue.released() if is_over else queue, message)
+
+    def _keep_paused(self, paused: PausedRun | None) -> None:
+        """End the run with its item kept in the queue, at the step where it was `paused`; None: where it was before."""
+        assert self.run is not None
+        _log.info("Run paused")
+        where = f"Paused at step {paused.step} of {paused.steps}." if paused is not None and paused.step else "Paused."
+        skip = self.run.pausing is PauseKind.SKIP
+        self._end_run(self.queue.stopped(self.run.item_id, paused, skip=skip), where)
+
+    def _end_run(self, queue: GenerationQueue, message: str) -> None:
         self.run = None
         self.message = message
+        self._set_queue(queue)
         if self.error is None:
             self._start_next()
 
     def _start_next(self) -> None:
-        if self.run is None and self.queue:
-            request = self.queue.popleft()
-            self.run = CurrentRun(request, Progress(phase=Phase.STARTING))
-            _log.info("Run: %s", format_request(request), extra=prompts_extra(request))
-            self.runner.start(request)
+        item = None if self.run is not None else self.queue.next_item(self.loaded)
+        if item is None:
+            return
+        request, paused = item.request, item.start
+        self.run = CurrentRun(request, item.id, Progress(phase=Phase.STARTING), finished_pictures=item.finished)
+        self.loaded = RunSetup.of(request)
+        self._set_queue(self.queue.started(item.id))
+        _log.info("Run: %s", format_request(request), extra=prompts_extra(request))
+        self.runner.start(request, paused)
 
 
 def _autosave(store: PictureStore, result: Result) -> Result | SdxlDesktopError:

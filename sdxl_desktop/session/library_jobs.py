@@ -95,7 +95,7 @@ class JobFinished:
     outcome: JobOutcome
 
 
-JobEvent = JobPreviewed | JobAdvanced | JobStopped | ImportFinished | JobFinished
+LibraryJobEvent = JobPreviewed | JobAdvanced | JobStopped | ImportFinished | JobFinished
 
 
 class JobRunner(Protocol):
@@ -186,7 +186,7 @@ class LibraryJobQueue:
             self._jobs.remove(job)
             self.changed()
 
-    def handle(self, event: JobEvent) -> None:
+    def handle(self, event: LibraryJobEvent) -> None:
         """Handle a runner's event; late events of removed jobs are ignored. Raises SettingsError if the end of a job
         cannot be stored; other jobs continue nevertheless."""
         job = next((job for job in self._jobs if job.number == event.number), None)

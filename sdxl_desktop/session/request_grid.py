@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
+from enum import StrEnum
 from itertools import product
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.number_parsing import format_number, parse_float
 from sdxl_desktop.core.request import GenerationRequest, Sampling
+from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.seeds import parse_seed, random_seed
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.session.declared_values import DeclaredValue, declared_values
@@ -74,7 +76,8 @@ def grid_parameters() -> tuple[GridParameter, ...]:
 
 
 def _label(one: DeclaredValue) -> str:
-    return one.name.replace("_", " ").capitalize()
+    row = scalars(one.part)[one.field].row
+    return one.name.replace("_", " ").capitalize() if row is None else row.name
 
 
 def parse_axis(text: str) -> GridAxis:
@@ -128,6 +131,12 @@ def _number(value: float) -> str:
     return format_number(round(value, 9))
 
 
+def known_values(parameter: GridParameter) -> tuple[str, ...]:
+    """Return the values that a parameter with a fixed list of them can have; empty for all others."""
+    kind = next((one.kind for one in declared_values() if one.name == parameter.name), None)
+    return tuple(one.value for one in kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
+
+
 def grid_size(axes: Sequence[GridAxis]) -> int:
     """Return the number of cells."""
     count = 1
@@ -152,7 +161,7 @@ def grid_cells(
     twice = next((axis.parameter.label for axis in axes if names.count(axis.parameter.name) > 1), None)
     if twice is not None and names.count(REPLACE) < 2:
         raise RequestError(f"{twice} is on two axes.", next_step="Choose another parameter for one of them.")
-    first = replace(base, sampling=replace(base.sampling, count=1))
+    first = base.with_pictures(0, replace(base.sampling, count=1)).of_picture(0)
     checked = {
         name: find_checkpoint(name) for axis in axes if axis.parameter.name == CHECKPOINT for name in axis.values
     }

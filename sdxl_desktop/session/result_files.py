@@ -139,6 +139,13 @@ def save_pixels(pixels: Pixels, path: Path) -> None:
     write_picture_without_metadata(path, Picture(pixels=pixels, seed=0))
 
 
+def save_pixels_under_free_name(pixels: Pixels, path: Path) -> Path:
+    """Write uint8 [H, W, 3] without metadata to `path`, or if it exists to the next unused name; return the file.
+    Raises OutputError."""
+    write = partial(write_picture_without_metadata, picture=Picture(pixels=pixels, seed=0), new=True)
+    return _write_to_first_free(numbered_names(path), write)
+
+
 def export_picture(result: Result, path: Path, with_record: bool) -> None:
     """Write a copy of the picture for sharing to `path`, replacing an existing file; the suffix determines the format.
 

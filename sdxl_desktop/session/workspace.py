@@ -6,25 +6,31 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.lora_tags import find_tags
+from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.request import (
     MAX_SIDE,
     SIZE_MULTIPLE,
     Execution,
     GenerationRequest,
     OutputOptions,
+    Prompts,
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.metadata.picture_records import AnyRecord
 from sdxl_desktop.session import addition_values, edit_values
+from sdxl_desktop.session.addition_library import AdditionLibrary
 from sdxl_desktop.session.addition_values import listed_files
 from sdxl_desktop.session.building import (
     DEFAULT_OUTPUT,
@@ -33,9 +39,14 @@ from sdxl_desktop.session.building import (
     build_refiner_parameters,
     build_request,
     find_obstacle,
+    with_used_embeddings,
 )
 from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
 from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
+from sdxl_desktop.session.prompt_craft import presets
+from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
+from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
+from sdxl_desktop.session.prompt_loras import recorded_prompts, with_prompt_loras
 from sdxl_desktop.session.recorded_settings import recorded_settings
 from sdxl_desktop.session.recorded_values import SAMPLING_FIELDS, with_recorded_parts
 from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart, Surroundings
@@ -64,6 +75,14 @@ class Workspace:
         self.edit_source = NO_EDIT_SOURCE
         self.input_errors: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
+        self.prompt_builder = PromptBuilder()
+        """Knows the styles and wildcards; the owner of the workspace sets it."""
+        self.addition_library: AdditionLibrary | None = None
+        """Where the names of LoRAs in prompts are looked up; None: there is no library, so tags are text."""
+        self.lora_tags = True
+        """Whether tags such as <lora:name:0.8> add LoRAs; otherwise they are text."""
+        self.leave_out_unknown_loras = False
+        """Whether the next request is built without the LoRAs that are not in the library."""
         self._content_of = content_of
         self._addition_files = addition_files
         self._wanted = ""
@@ -111,8 +130,21 @@ class Workspace:
         self._value = replace(self._value, seed_locked=True)
 
     def set_prompt(self, prompt: str) -> None:
-        """Replace the prompt."""
-        self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
+        """Replace the prompt; the other prompts stay."""
+        self.set_prompts(replace(self._value.prompts, prompt=prompt))
+
+    def set_prompts(self, prompts: Prompts) -> None:
+        """Replace all prompts."""
+        self._value = replace(self._value, prompts=prompts)
+
+    def set_styles(self, names: tuple[str, ...]) -> None:
+        """Put these styles on the prompt."""
+        self._value = replace(self._value, styles=names)
+
+    def set_typed(self, prompt: str, negative_prompt: str, styles: tuple[str, ...]) -> None:
+        """Replace the prompt, the negative prompt and the styles."""
+        prompts = replace(self._value.prompts, prompt=prompt, negative_prompt=negative_prompt)
+        self._value = replace(self._value, prompts=prompts, styles=styles)
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the settings recommended for a distilled few-step model."""
@@ -200,9 +232,9 @@ class Workspace:
 
     # additions
 
-    def add_lora(self, file: Path) -> None:
-        """Add a LoRA to the list with weight 1; a listed one is enabled."""
-        self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file))
+    def add_lora(self, file: Path, weight: float = 1.0) -> None:
+        """Add a LoRA to the list with this weight; a listed one is enabled."""
+        self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file, weight))
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Add an embedding to the list under `token`, or the nearest free token; raises RequestError for an invalid
@@ -226,6 +258,7 @@ class Workspace:
             find_obstacle(self.checkpoint, edit_source, other_vae=other_vae),
             *self.input_errors,
             self._refiner_problem(),
+            self._prompt_problem(),
         )
         return tuple(one for one in found if one is not None)
 
@@ -234,6 +267,14 @@ class Workspace:
             return None
         try:
             build_refiner_parameters(self._value.refiner, self.refiners)
+        except RequestError as problem:
+            return problem
+        return None
+
+    def _prompt_problem(self) -> RequestError | None:
+        """Return what is missing for the prompt: a style or a wildcard."""
+        try:
+            self.prompt_builder.check(self.prompt_builder.source(self._value.prompts, self._value.styles))
         except RequestError as problem:
             return problem
         return None
@@ -251,7 +292,35 @@ class Workspace:
         if asked is None:
             return None
         self._take_new_seeds()
-        return replace(asked, sampling=self._sampling)
+        return self._with_final_prompts(replace(asked, sampling=self._sampling))
+
+    def _with_final_prompts(self, request: GenerationRequest) -> GenerationRequest:
+        """Return `request`, whose prompts are as typed, with the final ones and the embeddings that they name."""
+        return self._with_additions(self.prompt_builder.applied_to(request, self._value.styles))
+
+    def _with_additions(self, request: GenerationRequest) -> GenerationRequest:
+        """Return `request`, whose prompts are final, with the embeddings and LoRAs that they name."""
+        made = with_used_embeddings(request, self._value.additions)
+        lookup = self.addition_library if self.lora_tags else None
+        return with_prompt_loras(made, lookup, leave_out_unknown=self.leave_out_unknown_loras)
+
+    def build_combinations(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
+    ) -> tuple[GenerationRequest, ...] | None:
+        """Return one request, as `build_request` does, for each combination of the prompt's variants and wildcards, all
+        with the same seeds; None without a checkpoint. Raises RequestError also for more than MAX_COMBINATIONS."""
+        asked = self._build_without_new_seeds(execution, edit_source, output)
+        if asked is None:
+            return None
+        made = self.prompt_builder.combination_requests(asked, self._value.styles)
+        self._take_new_seeds()
+        return tuple(self._with_additions(replace(request, sampling=self._sampling)) for request in made)
+
+    def count_combinations(self) -> int:
+        """Return the number of combinations of the prompt's variants and wildcards; MAX_COMBINATIONS + 1 stands for
+        more. Raises RequestError."""
+        source = self.prompt_builder.source(self._value.prompts, self._value.styles)
+        return len(self.prompt_builder.combinations(source))
 
     def build_comparison_requests(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -268,7 +337,9 @@ class Workspace:
             )
             for on in (False, True)
         )
-        return None if without is None or with_it is None else (without, with_it)
+        if without is None or with_it is None:
+            return None
+        return self._with_final_prompts(without), self._with_final_prompts(with_it)
 
     def can_request(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -313,7 +384,9 @@ class Workspace:
             sampling=self._sampling,
             checkpoint=Path() if self.checkpoint is None else self.checkpoint.folder,
             checkpoints=self.checkpoints,
-            files=tuple(dict.fromkeys((*listed_files(self._value.additions), *self._addition_files()))),
+            files=tuple(
+                dict.fromkeys((*listed_files(self._value.additions), *self._library_files(), *self._addition_files()))
+            ),
             content_of=self._content_of,
             execution=execution,
         )
@@ -326,9 +399,28 @@ class Workspace:
         chosen = frozenset(parts) & frozenset(settings.parts)
         differs = SettingsPart.CHECKPOINT in chosen and self._take_checkpoint(settings)
         self._take_sampling(settings, chosen)
+        settings, no_styles = self._with_typed_prompts(settings, chosen)
         self._value = with_recorded_parts(self._value, settings, chosen, self.refiners)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        return reuse_warning(settings.missing_of(chosen), title, differs=differs)
+        return reuse_warning((*settings.missing_of(chosen), *no_styles), title, differs=differs)
+
+    def _with_typed_prompts(
+        self, settings: RecordedSettings, parts: Collection[SettingsPart]
+    ) -> tuple[RecordedSettings, tuple[str, ...]]:
+        """Return `settings` with the prompts to show, and the styles that are missing: what was typed, with its styles,
+        if that gives the recorded text again and all of it is wanted; else the final text."""
+        if SettingsPart.PROMPT not in parts and SettingsPart.NEGATIVE_PROMPT not in parts:
+            return settings, ()
+        request = settings.request
+        is_whole = {SettingsPart.PROMPT, SettingsPart.NEGATIVE_PROMPT} & set(settings.parts) <= set(parts)
+        if not is_whole:
+            request = replace(request, prompt_source=None, typed_prompts=None)
+        typed, listed = self._recorded_prompts(request, settings.seed)
+        self._value = replace(self._value, styles=typed.styles)
+        styles = () if request.prompt_source is None or typed.styles or not is_whole else request.prompt_source.styles
+        missing = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
+        missing += self._unknown_loras(typed.prompts)
+        return replace(settings, request=replace(request, prompts=typed.prompts, additions=listed)), missing
 
     def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
         """Apply all settings that made a picture, with its seed locked. Returns a warning if not everything it used is
@@ -352,6 +444,65 @@ class Workspace:
         if names:
             self._sampling = replace(self._sampling, **{name: getattr(recorded, name) for name in names})
             self._sampling_is_set = True
+
+    def _recorded_prompts(self, request: GenerationRequest, seed: int) -> tuple[PromptSource, Additions]:
+        """Return what gives a recorded picture's prompts again, and the additions to list: those that tags in these
+        prompts add are not among them."""
+        from_prompt = any(lora.from_prompt for lora in request.additions.loras)
+        if not from_prompt and request.typed_prompts is None:
+            return self.prompt_builder.recorded_source(request, seed), request.additions
+        if not self.lora_tags or self.addition_library is None:
+            encoded = replace(request, prompt_source=None)
+            return self.prompt_builder.recorded_source(encoded, seed), request.additions
+        shown = replace(request, prompts=request.typed_prompts or request.prompts)
+        typed = self.prompt_builder.recorded_source(shown, seed)
+        source = request.prompt_source
+        if request.typed_prompts is None and (source is None or typed.prompts != source.prompts):
+            return typed, request.additions
+        return typed, recorded_prompts(request.prompts, typed.prompts, request.additions)[1]
+
+    def _library_files(self) -> tuple[Path, ...]:
+        library = self.addition_library
+        return () if library is None else tuple(entry.file for entry in library.entries)
+
+    def _unknown_loras(self, prompts: Prompts) -> tuple[str, ...]:
+        """Return the LoRAs that tags name and the library lacks, for a warning."""
+        library = self.addition_library
+        if library is None or not self.lora_tags:
+            return ()
+        names = dict.fromkeys(tag.name for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)))
+        return tuple(f"the LoRA {display_text(name, 80)}" for name in names if not library.knows_lora(name))
+
+    def _missing_styles(self, names: Sequence[str]) -> tuple[str, ...]:
+        return self.prompt_builder.styles().missing(names) if names else ()
+
+    # presets
+
+    def create_preset(self, name: str, parts: Collection[PresetPart], hash_of: HashOf) -> SettingsPreset:
+        """Return a preset of the chosen parts of the present values; raises RequestError."""
+        return presets.create_preset(name, self.value, self._sampling, parts, hash_of)
+
+    def apply_preset(self, preset: SettingsPreset, find: FindAdapter) -> SdxlDesktopError | None:
+        """Apply what `preset` holds. Returns a warning if not everything it names is available."""
+        lost: tuple[str, ...] = ()
+        if preset.checkpoint and not self.select_checkpoint(preset.checkpoint):
+            lost = (f"the checkpoint {display_text(preset.checkpoint, 60)}",)
+        value, no_adapters = presets.apply_preset(replace(self.value, sampling=self._sampling), preset, find)
+        self._sampling, self._sampling_is_set = value.sampling or self._sampling, True
+        if self.checkpoint is not None:
+            size = self._sampling.size.rounded_to_multiple(self.checkpoint.size_multiple)
+            self._sampling = replace(self._sampling, size=size)
+        self._value = value
+        self._reapply_intent()
+        no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(preset.styles or ()))
+        no_refiner = () if self._refiner_problem() is None else (f"the refiner {value.refiner.checkpoint}",)
+        return presets.missing_warning((*lost, *no_refiner, *no_adapters, *no_styles))
+
+    def apply_recommended(self) -> None:
+        """Set what the checkpoint recommends: size, steps, guidance and scheduler."""
+        if self.checkpoint is not None:
+            self._sampling, self._sampling_is_set = recommended_sampling(self.checkpoint, self._sampling), True
+            self._reapply_intent()
 
 
 def no_checkpoint_error() -> CheckpointError:

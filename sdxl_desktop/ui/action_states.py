@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction
 
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.queue.queue_item import ItemState
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.import_controller import ImportController
 
@@ -35,8 +36,8 @@ def enable_actions(
         "document": has_document and not canvas_area.canvas_editor.is_attached,
         "save project": has_document or bool(session.results),
         "folder": shown is not None and shown.saved_to is not None,
-        "clear queue": bool(session.queue),
-        "take up": bool(session.postponed_requests),
+        "clear queue": any(item.state is not ItemState.RUNNING for item in session.queue.items),
+        "pause": session.run is None or (session.run.pausing is None and not session.run.cancelling),
         "use picture settings": import_controller.record is not None,
         "choose settings": import_controller.record is not None or has_result,
         "transparency": import_controller.has_transparency,

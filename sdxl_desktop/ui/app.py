@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -20,12 +21,14 @@ from sdxl_desktop.bridge.background import AsyncioBackgroundRunner, BackgroundRu
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.bridge.library_thread import DefaultLibraryService, LibraryService, LibraryThread
+from sdxl_desktop.bridge.single_instance import FileOpenEvents, OpenRequest, SingleInstance
 from sdxl_desktop.core.paths import AppPaths, resources_folder
 from sdxl_desktop.engine.engine_protocol import Engine
 from sdxl_desktop.engine.process.process_engine import ProcessEngine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import icons
 from sdxl_desktop.ui.display_loss import exit_on_display_loss
+from sdxl_desktop.ui.later_starts import LaterStarts
 from sdxl_desktop.ui.main_window import MainWindow, MainWindowContext
 from sdxl_desktop.ui.theme import ThemeSwitch, use_bundled_font
 from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
@@ -33,9 +36,20 @@ from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
 _TERMINATION_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-def run_window(paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] = ()) -> int:
-    """Show the window until it is closed; with `prompt`, start generating at once. Returns the exit code."""
+def run_window(
+    paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] = (), *, new_window: bool = False
+) -> int:
+    """Show the window until it is closed; with `prompt`, start generating at once. Returns the exit code.
+
+    If a window is already open, it gets `files` and the text of `prompt`, unless `new_window` is set.
+    """
     app = create_application()
+    instance = SingleInstance(paths)
+    names = tuple(name if isinstance(name, str) else Path(os.path.abspath(name)) for name in files)
+    request = OpenRequest(names, prompt, os.environ.get("XDG_ACTIVATION_TOKEN", ""))
+    if instance.hand_over_or_listen(request, new_window=new_window):
+        print("The window that is already open has it.", file=sys.stderr)
+        return 0
     loop = QEventLoop(app)
     asyncio.set_event_loop(loop)
     background = AsyncioBackgroundRunner(loop)
@@ -43,6 +57,10 @@ def run_window(paths: AppPaths, prompt: str | None = None, files: Sequence[Path 
     window = build_window(app, paths, engine, background, memory=engine.memory_bytes)
     window.closed.connect(background.close)
     window.closed.connect(loop.stop)
+    window.closed.connect(instance.close)
+    later = LaterStarts(window)
+    for source in (instance, FileOpenEvents(app)):
+        source.received.connect(later.open)
     app.commitDataRequest.connect(lambda _: window.prepare_for_shutdown(), Qt.ConnectionType.DirectConnection)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))

@@ -12,8 +12,9 @@ from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.blend_history import BlendHistory
 from sdxl_desktop.session.compositing import blend_settings_of, max_feather, same_drawing
+from sdxl_desktop.session.current_run import CurrentRun
 from sdxl_desktop.session.document.document import Document
-from sdxl_desktop.session.generation_session import CurrentRun, GenerationSession
+from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.session.result_kind import result_kind
 from sdxl_desktop.ui.candidate_bar import CandidateBar

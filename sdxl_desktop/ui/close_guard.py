@@ -17,6 +17,7 @@ from sdxl_desktop.ui.work_recovery import WorkRecovery
 FLUSH_TIMEOUT_S = 4.0
 """How long closing waits for the disk before it asks, in seconds."""
 _STOP_TEXT, _FINISH_TEXT, _STAY_TEXT = "Stop and quit", "Quit when it is finished", "Cancel"
+_PAUSE_TEXT = "Pause and quit"
 _RETRY_TEXT, _DISCARD_TEXT = "Try again", "Quit without keeping it"
 
 
@@ -75,12 +76,13 @@ class CloseGuard(QObject):
     # run in progress
 
     def _confirm_stop_run(self) -> None:
-        waiting = len(self._session.queue)
+        waiting = len(self._session.queue.waiting)
         more = f", and {waiting} more {'is' if waiting == 1 else 'are'} waiting" if waiting else ""
         box = self._create_question(
             f"A picture is being drawn{more}.",
-            "What is stopped now can be drawn at the next start: it will be offered.",
+            "The queue is kept. What is paused goes on at its step when you start again; what is stopped begins anew.",
         )
+        self._add_answer(box, _PAUSE_TEXT, QMessageBox.ButtonRole.AcceptRole, self._pause)
         self._add_answer(box, _FINISH_TEXT, QMessageBox.ButtonRole.AcceptRole, self._wait_for_run)
         self._add_answer(box, _STOP_TEXT, QMessageBox.ButtonRole.DestructiveRole, self._stop)
         self._add_answer(box, _STAY_TEXT, QMessageBox.ButtonRole.RejectRole, self._cancel_close)
@@ -89,6 +91,13 @@ class CloseGuard(QObject):
     def _stop(self) -> None:
         self._stop_drawing = True
         self._window.close()
+
+    def _pause(self) -> None:
+        """Close after the current step; the queue goes on from there at the next start."""
+        self._close_when_finished = True
+        self._notify("The window closes after this step", action="Stay", callback=self._cancel_close, persistent=True)
+        self._session.pause()
+        self.handle_session_change()
 
     def _wait_for_run(self) -> None:
         self._close_when_finished = True

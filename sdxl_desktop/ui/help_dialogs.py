@@ -51,9 +51,13 @@ GALLERY_SHORTCUTS = (
 )
 PROMPT_SHORTCUTS = (
     ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
+    ("Ctrl+Space", "Suggest words; Up and Down choose, Tab or Enter takes, Esc closes"),
+    ("Alt+Up, Alt+Down", "The prompts you drew with, earlier and later"),
     ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
     ("BREAK", "Begin a new chunk of 77 tokens"),
-    ("\\(  \\)", "Just brackets"),
+    ("{red|blue}  {2$$a|b|c}", "One of these words, two of them"),
+    ("__name__", "A line of the wildcard file of that name"),
+    ("\\(  \\)  \\{  \\}", "Just brackets and braces"),
 )
 
 _SCROLL_MARGINS = QSize(80, 120)

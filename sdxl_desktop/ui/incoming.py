@@ -9,28 +9,17 @@ from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 from sdxl_desktop.core.errors import PictureError
-from sdxl_desktop.imaging.picture_formats import picture_suffixes
+from sdxl_desktop.formats.weight_variants import ENDINGS
+from sdxl_desktop.imaging.picture_formats import PNG_MIME_TYPE, picture_mime_types, picture_suffixes
 from sdxl_desktop.library.hub.hub_address import looks_like_address
 from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX as PROJECT
-from sdxl_desktop.session.file_kinds import MODEL_INDEX, WEIGHT_SUFFIXES
+from sdxl_desktop.session.file_kinds import MODEL_INDEX
 from sdxl_desktop.ui.picture_sources import PictureSource, picture_urls_in_html, source_of_address, sources_in_text
-
-_IMAGE_MIME_TYPES = (
-    "image/png",
-    "image/webp",
-    "image/jpeg",
-    "image/tiff",
-    "image/avif",
-    "image/heic",
-    "image/gif",
-    "image/bmp",
-)
-"""The encoded bytes are preferred to the toolkit's decoded image: they have the colour profile and alpha."""
 
 
 def open_filter() -> str:
     """Return the file dialog's filter: everything that can be opened, then each kind."""
-    weights, checkpoint = tuple(f"*{ending}" for ending in WEIGHT_SUFFIXES), MODEL_INDEX
+    weights, checkpoint = tuple(f"*{ending}" for ending in ENDINGS), MODEL_INDEX
     pictures = tuple(f"*{ending}" for ending in picture_suffixes())
     kinds = {
         "Everything that can be opened": (*pictures, f"*{PROJECT}", *weights, checkpoint),
@@ -112,13 +101,15 @@ def _incoming_from_sources(sources: list[PictureSource]) -> Incoming:
 
 
 def _raw_format(data: QMimeData) -> str:
-    return next((kind for kind in _IMAGE_MIME_TYPES if data.hasFormat(kind)), "")
+    """Return the MIME type of an encoded picture in `data`; "" if there is none. Its bytes are preferred to the
+    toolkit's decoded image: they have the colour profile and alpha."""
+    return next((kind for kind in picture_mime_types() if data.hasFormat(kind)), "")
 
 
 def _image_bytes(data: QMimeData) -> bytes:
     """Return the picture as an encoded file; b"" if there is none."""
-    if data.hasFormat(_IMAGE_MIME_TYPES[0]):
-        return bytes(data.data(_IMAGE_MIME_TYPES[0]).data())
+    if data.hasFormat(PNG_MIME_TYPE):
+        return bytes(data.data(PNG_MIME_TYPE).data())
     image = data.imageData() if data.hasImage() else None
     if isinstance(image, QImage) and not image.isNull():
         return _encode_png(image)

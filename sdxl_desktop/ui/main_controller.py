@@ -22,7 +22,9 @@ from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind, detect_addition_kind, read_few_step_lora
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.metadata.latent_files import read_latents
+from sdxl_desktop.session.addition_library import UnknownLoraError
 from sdxl_desktop.session.drafts import DraftingSession
+from sdxl_desktop.session.queue.generation_queue import Hold
 from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.session.workspace import no_checkpoint_error
@@ -37,6 +39,7 @@ from sdxl_desktop.ui.latent_actions import LatentActions
 from sdxl_desktop.ui.metadata.picture_settings import PictureSettings
 from sdxl_desktop.ui.notify import Notify
 from sdxl_desktop.ui.outgoing_pictures import OutgoingPictures
+from sdxl_desktop.ui.panels.generate_bar import RunStatus
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.result_actions import ResultActions
 from sdxl_desktop.ui.result_menu import ResultMenu
@@ -50,6 +53,8 @@ class MainController(QObject):
     """The window's actions. `preferences` returns where and how the next run happens."""
 
     refreshed = Signal()
+    weight_files_added = Signal(object)
+    """tuple[Path, ...]"""
 
     def __init__(
         self,
@@ -87,9 +92,9 @@ class MainController(QObject):
         self.results = ResultActions(session, canvas_area, parameters_panel, outgoing, self.notify, self.show_error)
         self.candidates = CandidateActions(session, canvas_area, importer, self._generate_next, self.notify)
         self.latents = LatentActions(
-            canvas_area, self._build_request, parameters_panel.find_checkpoint_folder, self._start_run, self.show_error
+            canvas_area, self.build_request, parameters_panel.find_checkpoint_folder, self._start_run, self.show_error
         )
-        self.drafts = DraftActions(session, parameters_panel, self._build_request, self.show_error, canvas_area)
+        self.drafts = DraftActions(session, parameters_panel, self.build_request, self.show_error, canvas_area)
         self.picture_settings = PictureSettings(
             parameters_panel,
             canvas_area,
@@ -111,8 +116,6 @@ class MainController(QObject):
         panel.generate_requested.connect(self.generate)
         panel.queue_requested.connect(self.add_to_queue)
         panel.cancel_requested.connect(self._session.cancel)
-        panel.clear_queue_requested.connect(self.clear_queue)
-        panel.resume_requested.connect(self._session.resume)
         canvas_area.banner.retry_requested.connect(self._session.retry_saving)
         canvas_area.banner.save_as_requested.connect(self._save_unwritten_as)
         panel.compare_requested.connect(self.compare)
@@ -132,7 +135,7 @@ class MainController(QObject):
         )
         self._importer.expanded.connect(self._handle_expanded)
         canvas_area.banner.dismiss_requested.connect(self.dismiss)
-        canvas_area.banner.action_triggered.connect(self._session.resume)
+        canvas_area.banner.action_triggered.connect(self._session.continue_queue)
         canvas_area.toast.action_failed.connect(self.show_error)
         canvas_area.empty_state.prompt_selected.connect(panel.set_prompt)
 
@@ -144,32 +147,54 @@ class MainController(QObject):
             self.notify("Already drawing. Ctrl+Shift+Enter adds this to the queue.")
             return
         self._canvas_area.follow_run()
-        self.add_to_queue()
+        self._checkpoints.when_listed(self._generate_now)
 
     def add_to_queue(self) -> None:
-        """Queue a run with the panel's parameters; it starts when the engine is free. At the start of the application,
-        it waits until the checkpoints are known."""
-        self._checkpoints.when_listed(self._queue_run)
+        """Queue a run with the panel's parameters; it starts when it is its turn. At the start of the application, it
+        waits until the checkpoints are known."""
+        self._checkpoints.when_listed(self._queue_last)
 
-    def _queue_run(self) -> None:
-        request = self._build_request()
+    def add_next(self) -> None:
+        """Queue a run with the panel's parameters before all that wait."""
+        self._checkpoints.when_listed(self._queue_first)
+
+    def _generate_now(self) -> None:
+        self._take_request(self._session.generate)
+
+    def _queue_last(self) -> None:
+        self._take_request(self._session.enqueue)
+
+    def _queue_first(self) -> None:
+        self._take_request(partial(self._session.enqueue, first=True))
+
+    def _take_request(self, take: Callable[[GenerationRequest], None]) -> None:
+        request = self.build_request()
         if request is not None:
-            self._start_run(request)
+            self._start_run(request, take)
+
+    def _queue_without_unknown_loras(self) -> None:
+        with self._parameters_panel.leaving_out_unknown_loras():
+            self._generate_now()
+
+    def queue_combinations(self) -> None:
+        """Queue a run for each combination of the prompt's variants and wildcards."""
+        self._checkpoints.when_listed(self._queue_combinations)
+
+    def _queue_combinations(self) -> None:
+        made = self._request_or_error(
+            lambda run, edit_source, output: self._parameters_panel.build_combinations(run, edit_source, output=output),
+            self._can_request,
+        )
+        if made is None:
+            return
+        self.errors.forget()
+        self._canvas_area.toast.dismiss()
+        self._canvas_area.follow_run()
+        self._session.enqueue_all([self.planner.with_frame_size(request) for request in made])
 
     def open_drafts(self) -> None:
         """Show the drafts of the panel's request."""
         self._checkpoints.when_listed(self.drafts.open)
-
-    def resume_postponed(self) -> None:
-        """Run the requests that were postponed at the last exit."""
-        self._canvas_area.follow_run()
-        self._session.resume_postponed()
-
-    def clear_queue(self) -> None:
-        """Clear the queue; the run in progress continues."""
-        count = self._session.clear_queue()
-        if count:
-            self.notify(f"{count} taken out of the queue", action="Undo", callback=self._session.restore_queue)
 
     def _save_unwritten_as(self) -> None:
         """Ask for a file for the first picture that could not be written."""
@@ -180,7 +205,7 @@ class MainController(QObject):
             if not self._session.unsaved_results:
                 self.dismiss()
 
-    def _build_request(self) -> GenerationRequest | None:
+    def build_request(self) -> GenerationRequest | None:
         """Return the panel's request; None after showing an error if there is none."""
         request = self._request_or_error(
             lambda run, edit_source, output: self._parameters_panel.build_request(run, edit_source, output=output),
@@ -200,6 +225,11 @@ class MainController(QObject):
         preferences = self._preferences()
         try:
             asked = build(preferences.execution, self._edit_source(), preferences.output)
+        except UnknownLoraError as problem:
+            self.notify(
+                str(problem), action="Draw without it", callback=self._queue_without_unknown_loras, persistent=True
+            )
+            return None
         except SdxlDesktopError as problem:
             self.show_error(problem, is_resolved=is_resolved)
             return None
@@ -207,10 +237,10 @@ class MainController(QObject):
             self.show_error(no_checkpoint_error(), is_resolved=is_resolved)
         return asked
 
-    def _start_run(self, request: GenerationRequest) -> None:
+    def _start_run(self, request: GenerationRequest, take: Callable[[GenerationRequest], None] | None = None) -> None:
         self.errors.forget()
         self._canvas_area.toast.dismiss()
-        self._session.generate(request)
+        (take or self._session.generate)(request)
 
     def _edit_source(self) -> EditSource:
         return self._importer.edit_source()
@@ -222,13 +252,13 @@ class MainController(QObject):
 
     def _generate_next(self, result: Result) -> None:
         """Run with the panel's parameters and a seed that the run of `result` did not use."""
-        request = self._build_request()
+        request = self.build_request()
         if request is None:
             return
         used = result.request.sampling
         if request.sampling.seed == used.seed:
             self._parameters_panel.set_seed((used.seed + used.count) % (MAX_SEED + 1))
-            request = self._build_request() or request
+            request = self.build_request() or request
         self._canvas_area.follow_run()
         self._start_run(request)
 
@@ -276,6 +306,8 @@ class MainController(QObject):
             self._parameters_panel.scroll_to_adapters()
             more = f" and {len(added) - 1} more" if len(added) > 1 else ""
             self._notify_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
+            if made_for is None:
+                self.weight_files_added.emit(files)
 
     def open_latents(self, file: Path) -> None:
         """Decode the latents in `file` with the checkpoint that made them."""
@@ -334,13 +366,18 @@ class MainController(QObject):
         run = session.run
         self._canvas_area.refresh(session)
         self._parameters_panel.set_run_status(
-            running=run is not None,
-            cancelling=run is not None and run.cancelling,
-            waiting=len(session.queue),
+            RunStatus(
+                running=run is not None,
+                cancelling=run is not None and run.cancelling,
+                waiting=len(session.queue.waiting),
+                skipped=len(session.queue.skipped),
+                pausing=run is not None and run.pausing is not None,
+                held=session.queue.hold is not Hold.NONE,
+            )
         )
         self._status.refresh(session)
         error = self.errors.shown
-        waiting = len(session.queue) if run is None and error is not None and error is session.error else 0
+        waiting = len(session.queue.waiting) if run is None and error is not None and error is session.error else 0
         self._canvas_area.banner.show_error(
             error,
             f"Go on with the {waiting} waiting" if waiting else "",

@@ -30,6 +30,7 @@ from sdxl_desktop.session.model_search import addition_files
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.action_states import enable_actions
+from sdxl_desktop.ui.additions.additions_controller import AdditionsContext, AdditionsController
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.checkpoint_controller import CheckpointController
@@ -40,6 +41,7 @@ from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
 from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
 from sdxl_desktop.ui.gallery.gallery_controller import GalleryController
+from sdxl_desktop.ui.grid.grid_controller import GridContext, GridController
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.history_controller import HistoryController
 from sdxl_desktop.ui.import_controller import ImportController
@@ -53,6 +55,8 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftContext, PromptCraftController
+from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
 from sdxl_desktop.ui.screen_size import available_screen_size
@@ -92,7 +96,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._context = context
         self.preferences = PreferencesController(
-            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value
+            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value, self
         )
         self.preferences.setParent(self)
         self._devices: tuple[Device, ...] = ()
@@ -132,6 +136,40 @@ class MainWindow(QMainWindow):
             context.background,
             self.checkpoint_controller,
         )
+        queue_context = QueueContext(
+            self,
+            self.session,
+            self.parameters_panel,
+            self.canvas_area,
+            context.background,
+            self.preferences.value,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.show_error,
+        )
+        self.queue = QueueController(queue_context, context.paths.data / "queue")
+        grid_context = GridContext(
+            self,
+            self.session,
+            context.background,
+            self.controller.build_request,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.planner.expected_time,
+            lambda file: self.router.open_files([file]),
+            self.controller.notify,
+            self.controller.show_error,
+        )
+        self.grids = GridController(grid_context, context.paths.data / "grids.json")
+        self.prompt_craft = PromptCraftController(
+            PromptCraftContext(
+                self,
+                context.paths,
+                self.preferences.value,
+                context.background,
+                self.parameters_panel,
+                self.controller,
+                self.project_controller.last_folder,
+            )
+        )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -141,6 +179,18 @@ class MainWindow(QMainWindow):
         )
         self.library_controller = LibraryController(
             library_context, context.library_thread, context.paths.data, self.preferences.library
+        )
+        self.additions = AdditionsController(
+            AdditionsContext(
+                self,
+                self.parameters_panel,
+                context.background,
+                context.paths,
+                self.preferences.value,
+                self.controller.notify,
+                self.controller.show_error,
+                self.open_settings,
+            )
         )
         handlers = incoming_handlers(
             self.import_controller, self.project_controller, self.controller, self.library_controller
@@ -212,6 +262,8 @@ class MainWindow(QMainWindow):
             self.router.paste,
             self.library_controller.open_dialog,
             self.gallery.toggle,
+            self.additions.open_dialog,
+            self.additions.open_tokens,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -227,7 +279,10 @@ class MainWindow(QMainWindow):
                 self.project_controller,
                 self.canvas_files,
                 self.canvas_area,
+                self.queue,
+                self.grids,
                 own,
+                self.prompt_craft,
             ),
         )
 
@@ -242,14 +297,16 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
+        self.preferences.changed.connect(self.prompt_craft.apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
-        self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
+        self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
         self._splitter.splitterMoved.connect(lambda *_: self.preferences.save_later())
         self.canvas_area.result_shown.connect(self._enable_actions)
         self.canvas_area.document_menu_requested.connect(self._open_document_menu)
         self.import_controller.edit_source_changed.connect(self._enable_actions)
         self._connect_project_controller()
+        self.controller.weight_files_added.connect(self.additions.offer_copy)
         self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
         self.drop_and_paste.dropped.connect(self.router.open_incoming)
         self.parameters_panel.adapter_files_added.connect(self.router.open_files)
@@ -264,7 +321,10 @@ class MainWindow(QMainWindow):
         connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
         projects.recovery.restored.connect(self.gallery.recent.fill)
         projects.recovery.restore_offered.connect(self._offer_restore)
-        projects.recovery.requests_postponed.connect(self._offer_postponed)
+        projects.recovery.requests_found.connect(self.queue.add_left)
+        controller.refreshed.connect(self.queue.refresh)
+        self.queue.ready.connect(self.grids.start)
+        controller.refreshed.connect(self.grids.refresh)
         projects.recovery.offer_changed.connect(self._enable_actions)
         controller.refreshed.connect(self._enable_actions)
         projects.files.changed.connect(self._show_title)
@@ -303,20 +363,17 @@ class MainWindow(QMainWindow):
             self.controller.generate()
         self.checkpoint_controller.start()
         self.library_controller.start()
+        self.queue.start()
         self._history.start(self.session.store.folder)
         self.gallery.recent.fill()
+        self.additions.start()
+        self.prompt_craft.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
 
     def _offer_restore(self, text: str, restore: Callable[[], object]) -> None:
         self.controller.notify(text, action="Bring it back", callback=restore, persistent=True)
-
-    def _offer_postponed(self) -> None:
-        count = sum(request.sampling.count for request in self.session.postponed_requests)
-        words = "A picture was still to be drawn" if count == 1 else f"{count} pictures were still to be drawn"
-        self.controller.notify(words, action="Draw now", callback=self.controller.resume_postponed, persistent=True)
-        self._enable_actions()
 
     def _handle_checkpoints_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.controller.drafts.set_checkpoints(checkpoints)
@@ -370,12 +427,19 @@ class MainWindow(QMainWindow):
             self, self.preferences.value, context, self._context.theme, self.preferences.set_value
         )
 
+    def _clear_settings_error(self) -> None:
+        """A slot of the window, since a lambda would hold the window for as long as the preferences live, which it
+        holds itself."""
+        self.controller.errors.clear_kind(SettingsError)
+
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()
         self.session.store = self.preferences.picture_store()
+        self.queue.apply_preferences()
         self._history.set_folder(self.session.store.folder)
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
+        self.additions.apply_preferences(before)
         if preferences.checkpoints_folder != before.checkpoints_folder:
             self.library_controller.watch()
             self.checkpoint_controller.rescan()
@@ -421,9 +485,11 @@ class MainWindow(QMainWindow):
         self.drop_and_paste.close()
         self.import_controller.close()
         self.project_controller.recovery.close()
+        self.queue.close()
         self.library_controller.close()
         self.gallery.shut_down()
         self._history.close()
+        self.additions.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
         self._outgoing.close()
@@ -437,6 +503,7 @@ class MainWindow(QMainWindow):
     def prepare_for_shutdown(self) -> None:
         """Save what the next start restores: the system is about to end this process."""
         self.preferences.save()
+        self.queue.save_now()
         self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
     def _quit(self) -> None:

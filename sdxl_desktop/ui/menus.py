@@ -9,10 +9,13 @@ from PySide6.QtGui import QAction
 
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
+from sdxl_desktop.ui.grid.grid_controller import GridController
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.menu_actions import MenuEntry
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.prompt_craft.prompt_craft_controller import PromptCraftController
+from sdxl_desktop.ui.queue.queue_controller import QueueController
 
 Menu = tuple[MenuEntry | None, ...]
 
@@ -25,6 +28,8 @@ class WindowActions:
     paste: Callable[[], object]
     open_library: Callable[[], object]
     toggle_gallery: Callable[[], object]
+    open_additions: Callable[[], object]
+    open_tokens: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
     open_log: Callable[[], object]
@@ -39,12 +44,16 @@ def build_menus(
     projects: ProjectController,
     canvas: CanvasFiles,
     canvas_area: CanvasArea,
+    queue: QueueController,
+    grids: GridController,
     window_actions: WindowActions,
+    prompt_craft: PromptCraftController,
 ) -> dict[str, Menu]:
     """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
-        "Pic&ture": _picture_menu(controller),
+        "Pic&ture": _picture_menu(controller, queue, grids),
+        "St&yles": _prompt_menu(prompt_craft),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (
@@ -74,26 +83,43 @@ def _file_menu(
         MenuEntry("Show in &folder", controller.results.show_in_folder, name="folder"),
         None,
         MenuEntry("Chec&kpoints…", window_actions.open_library, ("Ctrl+L",), "library"),
+        MenuEntry("LoRAs and em&beddings…", window_actions.open_additions, ("Ctrl+Shift+L",), "additions"),
         MenuEntry("Se&ttings…", window_actions.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
         None,
         MenuEntry("&Quit", window_actions.quit, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
     )
 
 
-def _picture_menu(controller: MainController) -> Menu:
+def _picture_menu(controller: MainController, queue: QueueController, grids: GridController) -> Menu:
     settings = controller.picture_settings
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
         MenuEntry("&Drafts…", controller.open_drafts, ("Ctrl+D",), "drafts"),
+        MenuEntry("&Grid…", grids.open, ("Ctrl+Shift+G",), "grid"),
         MenuEntry("&Cancel", controller.escape, ("Esc",)),
-        MenuEntry("Draw what was post&poned", controller.resume_postponed, name="take up"),
-        MenuEntry("C&lear the queue", controller.clear_queue, name="clear queue"),
+        MenuEntry("Add as ne&xt", controller.add_next, name="queue next"),
+        MenuEntry("Pause or contin&ue", queue.toggle_pause, ("Ctrl+Shift+P",), "pause"),
+        MenuEntry("&Queue…", queue.open_page, ("Ctrl+J",), "queue list"),
+        MenuEntry("C&lear the queue", queue.clear, name="clear queue"),
         None,
         MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
         MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),
         MenuEntry("Use the &picture's settings", settings.apply_to_panels, name="use picture settings"),
         MenuEntry("Choose from i&ts settings…", settings.choose_for_shown, ("Ctrl+Shift+U",), "choose settings"),
+    )
+
+
+def _prompt_menu(prompt_craft: PromptCraftController) -> Menu:
+    return (
+        MenuEntry("&Styles…", prompt_craft.open_styles, ("Ctrl+T",), "styles"),
+        MenuEntry("Save the prompt as a s&tyle…", prompt_craft.save_style, name="save style"),
+        None,
+        MenuEntry("&Presets", fill=prompt_craft.fill_presets_menu),
+        MenuEntry("&Back to what the checkpoint recommends", prompt_craft.presets.apply_recommended),
+        None,
+        MenuEntry("&Draw every combination…", prompt_craft.draw_combinations, name="combinations"),
+        MenuEntry("Prompt &history…", prompt_craft.history.open, ("Ctrl+H",), "prompt history"),
     )
 
 
@@ -130,5 +156,6 @@ def _view_menu(canvas_area: CanvasArea, window_actions: WindowActions) -> Menu:
         MenuEntry("&Next result", lambda: canvas_area.step_result(1), ("Ctrl+]",), "next"),
         MenuEntry("&Previous result", lambda: canvas_area.step_result(-1), ("Ctrl+[",), "previous"),
         None,
+        MenuEntry("&Tokens of the prompt…", window_actions.open_tokens, ("Ctrl+Shift+T",), "tokens"),
         MenuEntry("Full &screen", window_actions.toggle_full_screen, ("F11",)),
     )

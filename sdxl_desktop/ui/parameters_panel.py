@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,12 +21,18 @@ from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.metadata.picture_records import AnyRecord
+from sdxl_desktop.session.addition_library import AdditionLibrary
 from sdxl_desktop.session.building import DEFAULT_OUTPUT, NO_EDIT_SOURCE, edit_mode
+from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
+from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
 from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart
 from sdxl_desktop.session.workspace import Workspace
 from sdxl_desktop.ui.panels.generate_bar import GenerateBar, RunStatus
 from sdxl_desktop.ui.panels.panel_column import PanelColumn
+from sdxl_desktop.ui.panels.prompt_bar import PromptBar
+from sdxl_desktop.ui.panels.prompts_panel import PromptsPanel
 from sdxl_desktop.ui.widgets.layout_helpers import column
+from sdxl_desktop.ui.widgets.prompt_highlighter import VariantExamples
 
 T = TypeVar("T")
 
@@ -44,11 +51,19 @@ class ParametersPanel(QWidget):
     queue_requested = Signal()
     cancel_requested = Signal()
     clear_queue_requested = Signal()
-    resume_requested = Signal()
+    continue_requested = Signal()
+    pause_requested = Signal()
+    queue_list_requested = Signal()
     compare_requested = Signal()
     drafts_requested = Signal()
     expand_requested = Signal()
     library_requested = Signal()
+    tokens_requested = Signal()
+    """A token counter was clicked."""
+    suggestion_accepted = Signal(object)
+    """Suggestion"""
+    request_built = Signal(object)
+    """WorkspaceValue: what the next run is drawn with"""
     adapter_files_added = Signal(object)
     """tuple[Path, ...]"""
 
@@ -63,6 +78,7 @@ class ParametersPanel(QWidget):
         self._workspace = Workspace(checkpoint_id_of, addition_files)
         self._panels = PanelColumn()
         self._generate_bar = GenerateBar()
+        self._is_workspace_current = False
         self._lay_out()
         self._connect()
         self._show()
@@ -79,7 +95,10 @@ class ParametersPanel(QWidget):
     def _connect(self) -> None:
         panels, bar = self._panels, self._generate_bar
         panels.edited.connect(self._handle_panel_change)
+        panels.prompts_edited.connect(self._handle_prompts_change)
         panels.section_toggled.connect(self.changed)
+        panels.prompts.tokens_requested.connect(self.tokens_requested)
+        panels.prompts.suggestion_accepted.connect(self.suggestion_accepted)
         panels.checkpoint.changed.connect(self._choose_checkpoint)
         panels.checkpoint.library_requested.connect(self.library_requested)
         panels.few_step_note.restore_requested.connect(self._restore_sampling)
@@ -92,7 +111,9 @@ class ParametersPanel(QWidget):
         bar.queue_requested.connect(self.queue_requested)
         bar.cancel_requested.connect(self.cancel_requested)
         bar.clear_queue_requested.connect(self.clear_queue_requested)
-        bar.resume_requested.connect(self.resume_requested)
+        bar.continue_requested.connect(self.continue_requested)
+        bar.pause_requested.connect(self.pause_requested)
+        bar.queue_list_requested.connect(self.queue_list_requested)
         bar.drafts_requested.connect(self.drafts_requested)
 
     # the request
@@ -107,7 +128,18 @@ class ParametersPanel(QWidget):
         self._panels.adapters.check_files()
         if self._workspace.sampling != before:
             self._show_and_notify()
+        if asked is not None:
+            self.request_built.emit(self._workspace.value)
         return asked
+
+    def build_combinations(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
+    ) -> tuple[GenerationRequest, ...] | None:
+        """See `Workspace.build_combinations`; new seeds are shown."""
+        made = self._change(lambda: self._workspace.build_combinations(execution, edit_source, output=output))
+        if made:
+            self.request_built.emit(self._workspace.value)
+        return made
 
     def build_comparison_requests(
         self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
@@ -148,6 +180,56 @@ class ParametersPanel(QWidget):
         record = PictureRecord(version="", seed=seed, request=request, checkpoint_id=checkpoint_id)
         return self.apply_settings(self.recorded_settings(record))
 
+    # styles, presets, variants
+
+    @property
+    def prompt_bar(self) -> PromptBar:
+        """The chosen styles, and the buttons under the prompt."""
+        return self._panels.prompt_bar
+
+    @property
+    def prompts(self) -> PromptsPanel:
+        """The prompts as typed."""
+        return self._panels.prompts
+
+    def set_prompt_builder(self, builder: PromptBuilder, variants: VariantExamples | None) -> None:
+        """Set what expands styles, variants and wildcards, or that these have changed; `variants` None: they are
+        text."""
+        self._workspace.prompt_builder = builder
+        self._panels.prompts.set_variants(variants)
+        self._panels.prompt_bar.refresh()
+        self._show()
+
+    def count_combinations(self) -> int:
+        """See `Workspace.count_combinations`."""
+        self._read_panels()
+        return self._workspace.count_combinations()
+
+    def set_styles(self, names: tuple[str, ...]) -> None:
+        """Put these styles on the prompt."""
+        self._change(lambda: self._workspace.set_styles(names))
+
+    def set_typed(self, prompt: str, negative_prompt: str, styles: tuple[str, ...]) -> None:
+        """Replace the prompt, the negative prompt and the styles."""
+        self._change(lambda: self._workspace.set_typed(prompt, negative_prompt, styles))
+
+    def create_preset(self, name: str, parts: Collection[PresetPart], hash_of: HashOf) -> SettingsPreset:
+        """See `Workspace.create_preset`."""
+        self._read_panels()
+        return self._workspace.create_preset(name, parts, hash_of)
+
+    def apply_preset(self, preset: SettingsPreset, find: FindAdapter) -> SdxlDesktopError | None:
+        """See `Workspace.apply_preset`."""
+        before = self._workspace.checkpoint
+        missing = self._change(lambda: self._workspace.apply_preset(preset, find))
+        if self._workspace.checkpoint is not before:
+            self.checkpoint_selected.emit()
+        return missing
+
+    def apply_recommended(self) -> None:
+        """Set what the checkpoint recommends: size, steps, guidance and scheduler."""
+        self._change(self._workspace.apply_recommended)
+
     def set_seed(self, seed: int) -> None:
         """Set and lock a picture's seed."""
         self._change(lambda: self._workspace.lock_seed(seed))
@@ -161,9 +243,9 @@ class ParametersPanel(QWidget):
         """Apply the recommended settings of a model distilled to few steps."""
         self._change(lambda: self._workspace.apply_few_step(settings))
 
-    def add_lora(self, file: Path) -> None:
+    def add_lora(self, file: Path, weight: float = 1.0) -> None:
         """Add a LoRA to the adapter list."""
-        self._change(lambda: self._workspace.add_lora(file))
+        self._change(lambda: self._workspace.add_lora(file, weight))
         self._panels.adapters.show_lora(file)
 
     def add_embedding(self, file: Path, token: str) -> None:
@@ -175,6 +257,19 @@ class ParametersPanel(QWidget):
         """Use the VAE in this file or folder from now on."""
         self._change(lambda: self._workspace.set_vae(path))
         self._panels.adapters.section.set_open(True)
+
+    def set_addition_library(self, library: AdditionLibrary, *, lora_tags: bool) -> None:
+        """Set where the names of LoRAs are looked up, and whether tags in prompts add them."""
+        self._workspace.addition_library, self._workspace.lora_tags = library, lora_tags
+
+    @contextmanager
+    def leaving_out_unknown_loras(self) -> Iterator[None]:
+        """Within the block, requests are built without the LoRAs that prompts name and the library lacks."""
+        self._workspace.leave_out_unknown_loras = True
+        try:
+            yield
+        finally:
+            self._workspace.leave_out_unknown_loras = False
 
     def scroll_to_adapters(self) -> None:
         """Scroll to the adapter added last."""
@@ -200,12 +295,20 @@ class ParametersPanel(QWidget):
             self._show()
 
     def _read_panels(self) -> None:
-        self._panels.read(self._workspace)
+        if not self._is_workspace_current:
+            self._panels.read(self._workspace)
 
     def _handle_panel_change(self) -> None:
         """Handle a value changed by the user."""
-        self._read_panels()
-        self._show_and_notify()
+        self._panels.read(self._workspace)
+        self._show(were_read=True)
+        self._notify()
+
+    def _handle_prompts_change(self) -> None:
+        """Handle a key typed into a prompt: no other value depends on it, and no other panel shows it."""
+        self._workspace.set_prompts(self._panels.prompts.value())
+        self._show_generate_bar()
+        self._notify()
 
     def _change(self, change: Callable[[], T]) -> T:
         """Call `change` on the up-to-date workspace and notify of it. Returns and raises what `change` does."""
@@ -216,11 +319,23 @@ class ParametersPanel(QWidget):
 
     def _show_and_notify(self) -> None:
         self._show()
-        self.changed.emit()
+        self._notify()
 
-    def _show(self) -> None:
+    def _notify(self) -> None:
+        """Emit `changed`. Nothing can be typed meanwhile, so the panels need not be read for each receiver."""
+        self._is_workspace_current = True
+        try:
+            self.changed.emit()
+        finally:
+            self._is_workspace_current = False
+
+    def _show(self, *, were_read: bool = False) -> None:
+        """Show the workspace. `were_read`: the panels have just been read, and nothing else has changed."""
+        self._panels.show_workspace(self._workspace, were_read=were_read)
+        self._show_generate_bar()
+
+    def _show_generate_bar(self) -> None:
         workspace = self._workspace
-        self._panels.show_workspace(workspace)
         has_checkpoint = workspace.checkpoint is not None
         self._generate_bar.set_mode(
             edit_mode(workspace.edit_source),
@@ -303,6 +418,12 @@ class ParametersPanel(QWidget):
         """Show above the button what the next run may lack; the button stays enabled."""
         self._generate_bar.set_shortage(text)
 
-    def set_run_status(self, *, running: bool, cancelling: bool, waiting: int) -> None:
+    def set_run_status(self, status: RunStatus) -> None:
         """Update the button for the session's state."""
-        self._generate_bar.set_status(RunStatus(running, cancelling, waiting))
+        self._generate_bar.set_status(status)
+
+    @property
+    def queue_anchor(self) -> QWidget:
+        """The control at which the list of the queue opens."""
+        bar = self._generate_bar
+        return bar.list_button if bar.list_button.isVisible() else bar.queue_button

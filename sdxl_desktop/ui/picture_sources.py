@@ -15,13 +15,14 @@ from PySide6.QtCore import QUrl
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.paths import expand_path
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.formats.weight_variants import KNOWN_ENDINGS
 
 _MAX_ADDRESS = 8192
 _MAX_PATH = 4096
 _MAX_LINES = 1000
 _MAX_HTML = 200 * 2**20
 """Characters; a picture may be embedded as a `data:` URL."""
-_WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin", ".gguf", ".zip")
+_NO_PICTURE_SUFFIXES = (*KNOWN_ENDINGS, ".zip")
 _MAX_SHOWN_CHARACTERS = 120
 
 
@@ -161,7 +162,7 @@ def _web_source(address: str) -> PictureSource:
                 f"{display_text(address, _MAX_SHOWN_CHARACTERS)} is no address.", next_step="Copy the picture instead."
             )
         )
-    if parts.path.lower().endswith(_WEIGHT_SUFFIXES):
+    if parts.path.lower().endswith(_NO_PICTURE_SUFFIXES):
         return PictureSource(
             error=PictureError(
                 f"{display_text(address, _MAX_SHOWN_CHARACTERS)} is no picture.",

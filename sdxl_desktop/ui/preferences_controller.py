@@ -37,8 +37,9 @@ class PreferencesController(QObject):
         shipped_checkpoints: Path,
         preferences: Preferences,
         workspace: Callable[[], WorkspaceValue],
+        parent: QObject | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(parent)
         self._store, self._paths, self._shipped_checkpoints = store, paths, shipped_checkpoints
         self._value, self._workspace = preferences, workspace
         self._timer = QTimer(self, singleShot=True, interval=_SAVE_DELAY_MS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.project_file import Project
 from sdxl_desktop.session.generation_session import GenerationSession
@@ -23,9 +22,8 @@ class ProjectContext:
     canvas_area: CanvasArea
     parameters_panel: ParametersPanel
 
-    def snapshot(self, waiting: tuple[GenerationRequest, ...] = (), saved_file: Path | None = None) -> Project:
-        """Return the current state, with the requests in `waiting` and the document's own file if it holds
-        everything."""
+    def snapshot(self, saved_file: Path | None = None) -> Project:
+        """Return the current state, with the document's own file if it holds everything."""
         edit_source = self.document.edit_source()
         return Project(
             picture=None if edit_source.picture is None else edit_source.picture.array,
@@ -33,7 +31,6 @@ class ProjectContext:
             picture_name=self.document.name,
             candidates=self.own_results,
             workspace=self.parameters_panel.value(),
-            queued_requests=waiting,
             saved_file=saved_file,
         )
 

@@ -15,6 +15,7 @@ from sdxl_desktop.session.document.frame import with_frame_size
 from sdxl_desktop.session.forecast_inputs import forecast_run, frame_policy, requested_size
 from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
+from sdxl_desktop.ui.formatting import format_duration
 from sdxl_desktop.ui.painting.canvas_editor import CanvasEditor
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.status_line import StatusLine
@@ -43,6 +44,7 @@ class RunPlanner(QObject):
         self._precompiled_sizes, self._timing_history = precompiled_sizes, timing_history
         self._shown_edit_source = EditSource()
         self._footprints: dict[Path, MemoryFootprint] = {}
+        self._seconds: float | None = None
         parameters_panel.changed.connect(self.refresh)
         canvas_editor.frame_changed.connect(lambda _: self._update_forecast())
         status_line.shortage_changed.connect(parameters_panel.set_shortage)
@@ -74,7 +76,15 @@ class RunPlanner(QObject):
             self._timing_history, footprint, workspace, self._shown_edit_source, checkpoint, self._execution(), drawn
         )
         self._status_line.set_forecast(drawn, forecast)
+        self._seconds = None if forecast is None else forecast.seconds
         self._parameters_panel.set_mask_left_out(frame is not None and frame.cuts_mask)
+
+    def expected_time(self, pictures: int) -> str:
+        """Return how long so many pictures like the next one take, as text; "" if unknown."""
+        if self._seconds is None:
+            return ""
+        sampling = self._parameters_panel.value().sampling
+        return format_duration(self._seconds / (1 if sampling is None else sampling.count) * pictures)
 
     def _footprint(self, folder: Path) -> MemoryFootprint:
         if folder not in self._footprints:

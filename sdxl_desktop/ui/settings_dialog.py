@@ -31,7 +31,7 @@ from sdxl_desktop.ui.widgets.fitted_dialog import FittedDialog
 from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, muted_label, row
 from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel, plain_text_tooltip
 
-_DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkpoints"}
+_DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkpoints", "additions_folder": "loras"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,9 +122,11 @@ class StatusLine(QWidget):
         if session.run is None:
             self._show_idle(session.message or "Ready")
             return
-        self.show_progress(session.run.progress, waiting=len(session.queue))
+        self.show_progress(session.run.progress, waiting=len(session.queue.waiting))
         if session.run.cancelling:
             self._phase_label.setText("Cancelling…")
+        elif session.run.pausing is not None:
+            self._phase_label.setText("Pausing…")
 
     def show_progress(self, progress: Progress, *, waiting: int = 0) -> None:
         self._phase_label.setText(format_phase(progress, waiting))
@@ -157,7 +159,12 @@ class StatusLine(QWidget):
 
     def set_forecast(self, drawing_size: Size, forecast: RunForecast | None) -> None:
         """Between runs: show the next run's size and, if known, its time and memory."""
+        if (drawing_size, forecast) == self._forecast:
+            return  # the memory that is free is looked at each second, in `set_memory`
         self._forecast = (drawing_size, forecast)
+        self._show_forecast(drawing_size, forecast)
+
+    def _show_forecast(self, drawing_size: Size, forecast: RunForecast | None) -> None:
         free = self._engine_memory + psutil.virtual_memory().available
         self._forecast_label.setText(format_forecast(drawing_size, forecast))
         self._forecast_label.setToolTip(plain_text_tooltip(forecast_tooltip(forecast)))
@@ -177,7 +184,7 @@ class StatusLine(QWidget):
         self._memory_label.setText("" if used is None else f"Memory {format_memory(used)}")
         self._engine_memory = used or 0
         if self._forecast is not None and not self._forecast_label.isHidden():
-            self.set_forecast(*self._forecast)
+            self._show_forecast(*self._forecast)
 
 
 def format_phase(progress: Progress, waiting: int) -> str:

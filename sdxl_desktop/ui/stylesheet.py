@@ -83,6 +83,7 @@ QPushButton[role="link"] {
 }
 QPushButton[role="link"]:hover { background: @hover; }
 QPushButton[role="link"]:focus { border-color: @accent; }
+QPushButton[role="link"]:disabled { color: @outline; }
 
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 5px; color: @text; }
 QToolButton:hover { background: @hover; }
@@ -139,7 +140,17 @@ QLabel#dropWords {
     background: @accent; color: @on_accent; border-radius: 8px; padding: 10px 20px; font-weight: 600;
 }
 QFrame#toast { background: @note_background; border: 1px solid @outline; border-radius: 8px; }
+QFrame#queuePopover { background: @window; border: 1px solid @outline; }
 QWidget#stripRow { border-top: 1px solid @line; background: @sunken; }
 QListView#strip { border: none; background: @sunken; }
 QWidget#details { background: @window; border-left: 1px solid @line; }
+QFrame#completion { background: @field; border: 1px solid @outline; border-radius: 6px; }
+QFrame#completion QListWidget { background: transparent; border: none; color: @text; }
+QFrame#completion QListWidget::item { padding: 3px 8px; border-radius: 4px; }
+QFrame#completion QListWidget::item:selected { background: @accent; color: @on_accent; }
+QListView#additions { background: @sunken; border: 1px solid @line; border-radius: 6px; padding: 4px; }
+QListView#additions::item { padding: 4px; border-radius: 6px; color: @text; }
+QListView#additions::item:hover { background: @hover; }
+QListView#additions::item:selected { background: @raised; border: 1px solid @accent; color: @text; }
+QTextEdit { background: @field; color: @text; border: 1px solid @outline; border-radius: 6px; padding: 4px; }
 """

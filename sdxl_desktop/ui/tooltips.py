@@ -116,4 +116,6 @@ DRAW_CROP = (
     "The dotted box is the original, scaled to cover the target; red means that the crop leaves it."
 )
 RESET = "Back to Auto"
-QUEUE = "Add this to the queue; it starts when what runs now is done (Ctrl+Shift+Enter)"
+QUEUE = "Add this to the queue; it starts when it is its turn (Ctrl+Shift+Enter)"
+QUEUE_LIST = "Show what waits: its order, and what to do with it (Ctrl+J)"
+PAUSE = "Pause at the next step; it goes on from there later, even after a restart (Ctrl+Shift+P)"

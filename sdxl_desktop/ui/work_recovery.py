@@ -16,10 +16,10 @@ from pathlib import Path
 from PySide6.QtCore import QDateTime, QLocale, QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QMessageBox
 
-from sdxl_desktop.bridge.background import BackgroundRunner
+from sdxl_desktop.bridge.background import BackgroundRunner, Worker
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Prompts
-from sdxl_desktop.session.document.autosave import Autosave, RecoverableDocument, find_recoverable
+from sdxl_desktop.session.document.autosave import CANNOT_KEEP, Autosave, RecoverableDocument, find_recoverable
 from sdxl_desktop.session.document.project_file import Project
 from sdxl_desktop.session.document.recovery import CloseState
 from sdxl_desktop.ui.project_context import ProjectContext
@@ -41,8 +41,8 @@ class WorkRecovery(QObject):
     failed = Signal(object)
     message = Signal(str)
     restore_offered = Signal(str, object)
-    requests_postponed = Signal()
-    """Some requests were not run before the last exit."""
+    requests_found = Signal(object)
+    """Requests (a tuple of GenerationRequest) that a document of an earlier version left undrawn."""
     offer_changed = Signal()
     restored = Signal()
     """The work of an earlier window has replaced the present one."""
@@ -65,6 +65,8 @@ class WorkRecovery(QObject):
         )
         self._saved_file = saved_file
         self._autosave = Autosave(folder)
+        self._writer = Worker("autosave", self)  # its own, so that no slow picture file delays it
+        self._reported_failure = ""
         self._offered_entry: RecoverableDocument | None = None
         self._loading_entry: RecoverableDocument | None = None
         self._closed = False
@@ -78,11 +80,8 @@ class WorkRecovery(QObject):
     # autosave
 
     def handle_session_change(self) -> None:
-        """Autosave new results and pending requests after a session change."""
-        session = self._context.session
-        now: tuple[object, ...] = (*session.results, *session.queue, *session.postponed_requests)
-        if session.run is not None:
-            now += (session.run.request, *[None] * session.run.finished_pictures)
+        """Autosave new results after a session change. (The queue has files of its own.)"""
+        now: tuple[object, ...] = tuple(self._context.session.results)
         if len(now) != len(self._last_session_state) or any(
             a is not b for a, b in zip(now, self._last_session_state, strict=True)
         ):
@@ -100,15 +99,12 @@ class WorkRecovery(QObject):
 
     @property
     def _is_empty(self) -> bool:
-        return self._context.is_empty and not self._context.session.unfinished_requests
+        return self._context.is_empty
 
     def autosave(self) -> None:
-        """Schedule writing the changes, without waiting."""
-        problem = self._autosave.take_error()
-        if problem is not None:
-            self.failed.emit(problem)
+        """Start writing the changes, without waiting."""
         if self._queue_snapshot():
-            self._autosave_timer.start()  # checks the outcome and retries after a failure
+            self._autosave_timer.start()  # retries after a failure
 
     def _queue_snapshot(self) -> bool:
         """Schedule a snapshot if there are changes; return whether there were."""
@@ -117,15 +113,30 @@ class WorkRecovery(QObject):
             return False
         due = self._autosave.is_due(self._revision)
         if due:
-            self._autosave.schedule(
-                self._context.snapshot(self._context.session.unfinished_requests, self._saved_file()), self._revision
+            self._autosave.set_pending(self._context.snapshot(self._saved_file()), self._revision)
+            self._writer.submit(
+                self._autosave.write_pending, self._forget_failure, self._report_failure, what=CANNOT_KEEP
             )
         return due
+
+    def _report_failure(self, problem: SdxlDesktopError) -> None:
+        """Report a failure once, until writing succeeds again."""
+        if str(problem) != self._reported_failure:
+            self._reported_failure = str(problem)
+            self.failed.emit(problem)
+
+    def _forget_failure(self, _: None = None) -> None:
+        if self._autosave.last_error is None:
+            self._reported_failure = ""
 
     def flush(self, seconds: float) -> bool:
         """Write everything, waiting at most `seconds`; return whether it finished. `save_error` returns the outcome."""
         self._queue_snapshot()
-        return self._autosave.flush(seconds)
+        return self._is_idle(seconds)
+
+    def _is_idle(self, seconds: float) -> bool:
+        """Wait at most `seconds` until nothing is being written and nothing waits for it; return whether that is so."""
+        return self._writer.wait(seconds) and not self._autosave.is_pending
 
     @property
     def save_error(self) -> SdxlDesktopError | None:
@@ -147,7 +158,7 @@ class WorkRecovery(QObject):
             self._offered_entry.release_unopened()
         if self._loading_entry is not None:
             self._loading_entry.release_unopened()
-        if self._autosave.flush(0):
+        if self._is_idle(0):
             self._autosave.close(CloseState.SAVED if self._is_saved else CloseState.CLOSED)
         else:
             self._autosave.abandon()
@@ -155,8 +166,7 @@ class WorkRecovery(QObject):
     @property
     def _is_saved(self) -> bool:
         """Whether everything is in the user's own files."""
-        session = self._context.session
-        saved = all(result.saved_to is not None for result in session.results) and not session.unfinished_requests
+        saved = all(result.saved_to is not None for result in self._context.session.results)
         return saved and not self._context.document.has_picture
 
     # at the start
@@ -231,11 +241,11 @@ class WorkRecovery(QObject):
             self.failed.emit(project)
         elif self.archive_current():
             self._restore_project(project)
-            self._context.session.postponed_requests = project.queued_requests
             self._autosave.adopt(entry, self._revision)
             self.restored.emit()
             if project.queued_requests:
-                self.requests_postponed.emit()
+                self.requests_found.emit(project.queued_requests)
+                self._mark_changed()  # they are in the queue now
         else:
             entry.release_unopened()
         self.offer_changed.emit()
@@ -244,21 +254,17 @@ class WorkRecovery(QObject):
 
     def archive_current(self) -> bool:
         """Archive the current work before something replaces it; return whether that succeeded. It is listed under
-        Earlier work. A run in progress continues, and the requests queued behind it stay with it."""
-        session = self._context.session
-        waiting = session.unfinished_requests if session.run is None else session.postponed_requests
-        if waiting or not self._context.is_empty:
+        Earlier work. The queue stays as it is."""
+        if not self._context.is_empty:
             self._revision += 1
             try:
-                self._autosave.write_now(self._context.snapshot(waiting, self._saved_file()), self._revision)
+                self._autosave.write_now(self._context.snapshot(self._saved_file()), self._revision)
             except SdxlDesktopError as problem:
                 self.failed.emit(problem)
                 return False
         self._autosave.close(CloseState.REPLACED)
         self._autosave = Autosave(self._folder)
-        session.postponed_requests = ()
-        if session.run is None:
-            session.queue.clear()
+        self._forget_failure()
         return True
 
     # the menu

@@ -1,4 +1,4 @@
-"""One display for all tests that look at the real window."""
+"""One display for all tests of the real window."""
 
 from __future__ import annotations
 

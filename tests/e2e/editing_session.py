@@ -1,4 +1,4 @@
-"""A picture edited in the real window: where it lies on the screen, the stroke that is painted over it, and when."""
+"""A picture edited in the real window: its place on the screen, the stroke that is painted over it, and the times."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PointerTrail:
         return max((place for when, place in self.places if when <= moment), default=self.begun)
 
     def autosaved_distance(self, mask: UInt8Array | None) -> float:
-        """How far a mask shows it to have come. The brush is round, so its first press tells how far it reaches."""
+        """The distance that the stroke has reached in a mask; the first press shows the brush's radius."""
         if mask is None:
             return self.begun
         columns = np.flatnonzero(mask.any(axis=0))
@@ -70,7 +70,7 @@ class PointerTrail:
 class EditingSession:
     """The picture `pixels` on the canvas of an application that has just begun, `on_screen` at that place."""
 
-    hands: WindowDriver
+    driver: WindowDriver
     pixels: UInt8Array
     on_screen: Rect
     came: float
@@ -81,15 +81,15 @@ class EditingSession:
 
     def take_brush(self) -> None:
         """With the key, once the canvas listens."""
-        self.hands.click(self.on_screen.x + EDGE, self.on_screen.y + self.on_screen.height // 2)
-        self.hands.send_pointer_command("key", "b")
+        self.driver.click(self.on_screen.x + EDGE, self.on_screen.y + self.on_screen.height // 2)
+        self.driver.send_pointer_command("key", "b")
 
     def press(self) -> PointerTrail:
         """Begin a stroke at the left; there is something to see of it now."""
         x, y = self.on_screen.x + EDGE, self.on_screen.y + self.on_screen.height // 2
-        self.hands.send_pointer_command("mousemove", x, y, "mousedown", 1)
+        self.driver.send_pointer_command("mousemove", x, y, "mousedown", 1)
         under = np.s_[y - 10 : y + 10, x - 10 : x + 10]
-        wait_for("the paint", lambda: is_blue(self.hands.screen()[under]).mean() < 0.1, every=0.01)
+        wait_for("the paint", lambda: is_blue(self.driver.screen()[under]).mean() < 0.1, every=0.01)
         return PointerTrail((x - self.on_screen.x) / self.zoom, self.on_screen.x, self.zoom)
 
     def drag(self, trail: PointerTrail, seconds: float) -> Iterator[float]:
@@ -98,7 +98,7 @@ class EditingSession:
         start, width = time.monotonic(), self.on_screen.width - 2 * EDGE
         while (gone := (time.monotonic() - start) / seconds) < 1:
             x = round(self.on_screen.x + EDGE + gone * width)
-            self.hands.send_pointer_command("mousemove", x, self.on_screen.y + self.on_screen.height // 2)
+            self.driver.send_pointer_command("mousemove", x, self.on_screen.y + self.on_screen.height // 2)
             trail.note(x)
             yield time.monotonic()
 
@@ -107,11 +107,11 @@ class EditingSession:
         self.take_brush()
         for _ in self.drag(self.press(), seconds):
             time.sleep(STEP)
-        self.hands.send_pointer_command("mouseup", 1)
+        self.driver.send_pointer_command("mouseup", 1)
 
     def autosaved_project(self) -> Project | None:
         """The document in the recovery file as it is now, None while there is none."""
-        for file in self.hands.recovery.glob("*.sdxld"):
+        for file in self.driver.recovery.glob("*.sdxld"):
             try:
                 return load_project(file, sidecar_of(file))
             except ProjectError:  # it was replaced while it was being read
@@ -140,22 +140,24 @@ def editing_session(display: str, home: Path, side: int) -> Iterator[EditingSess
     pixels = blue_picture(side)
     file = home / "sea.png"
     Image.fromarray(pixels).save(file)
-    with application(display, home, str(file)) as hands:
-        hands.find_window()
-        wait_for("the picture", lambda: _place(hands))
+    with application(display, home, str(file)) as driver:
+        driver.find_window()
+        wait_for("the picture", lambda: _place(driver))
         came = time.monotonic()
-        yield EditingSession(hands, pixels, wait_for("the window to be still", lambda: steady_canvas_rect(hands)), came)
+        yield EditingSession(
+            driver, pixels, wait_for("the window to be still", lambda: steady_canvas_rect(driver)), came
+        )
 
 
-def steady_canvas_rect(hands: WindowDriver) -> Rect | None:
+def steady_canvas_rect(driver: WindowDriver) -> Rect | None:
     """Where the picture is on the screen; None while it is not there, or moves."""
-    first = _place(hands)
+    first = _place(driver)
     time.sleep(0.1)
-    return first if first == _place(hands) else None
+    return first if first == _place(driver) else None
 
 
-def _place(hands: WindowDriver) -> Rect | None:
-    rows, columns = np.nonzero(is_blue(hands.screen()))
+def _place(driver: WindowDriver) -> Rect | None:
+    rows, columns = np.nonzero(is_blue(driver.screen()))
     if rows.size < 100_000:
         return None
     left, top = int(columns.min()), int(rows.min())

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb
 
 
 def test_losing_the_display_is_no_crash(tmp_path: Path) -> None:
-    with (tmp_path / "number").open("w+") as number, (tmp_path / "said").open("w+") as said:
+    with (tmp_path / "number").open("w+") as number, (tmp_path / "message").open("w+") as message:
         server = subprocess.Popen(
             ["Xvfb", "-displayfd", str(number.fileno()), "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
             pass_fds=[number.fileno()],
@@ -28,15 +28,17 @@ def test_losing_the_display_is_no_crash(tmp_path: Path) -> None:
             wait_for(lambda: (tmp_path / "number").read_text().endswith("\n"))
             around = {name: value for name, value in os.environ.items() if name != "QT_QPA_PLATFORM"}
             around |= {"DISPLAY": f":{(tmp_path / 'number').read_text().strip()}", "PYTHONPATH": str(ROOT)}
-            window = subprocess.Popen([sys.executable, "-m", "sdxl_desktop"], env=around, stdout=said, stderr=said)
+            window = subprocess.Popen(
+                [sys.executable, "-m", "sdxl_desktop"], env=around, stdout=message, stderr=message
+            )
             wait_for(lambda: bool(psutil.Process(window.pid).children()))  # its engine comes after the window
             children = psutil.Process(window.pid).children()
         finally:
             server.kill()
             server.wait()
-        assert window.wait(60) == 1, (tmp_path / "said").read_text()
+        assert window.wait(60) == 1, (tmp_path / "message").read_text()
         assert not psutil.wait_procs(children, timeout=20)[1]
-    assert "The display was lost" in (tmp_path / "said").read_text()
+    assert "The display was lost" in (tmp_path / "message").read_text()
 
 
 def wait_for(happened: Callable[[], bool]) -> None:

@@ -51,13 +51,13 @@ def pixels_of(file: Path) -> UInt8Array:
 def test_a_picture_is_edited_from_start_to_finish(display: str, home: Path) -> None:
     """Open, write, paint, fill, apply, undo, redo, quit."""
     with editing_session(display, home, SMALL) as at:
-        hands = at.hands
-        hands.type_text("a red heart")
+        driver = at.driver
+        driver.type_text("a red heart")
         at.stroke()
-        hands.press_keys("ctrl+Return")
-        (drawn,) = wait_for("the candidate", hands.pictures)
+        driver.press_keys("ctrl+Return")
+        (drawn,) = wait_for("the candidate", driver.pictures)
         result = pixels_of(drawn)
-        hands.press_keys("Return")
+        driver.press_keys("Return")
         kept = at.wait_for_autosave("the applied result", result)
         assert kept.workspace is not None
         assert kept.workspace.prompts.prompt == "a red heart"
@@ -66,40 +66,40 @@ def test_a_picture_is_edited_from_start_to_finish(display: str, home: Path) -> N
         assert not changed[kept.mask == 0].any(), "outside the mask nothing changes"
         assert changed[kept.mask == 255].mean() > 0.9, "and inside all is new"
 
-        hands.press_keys("ctrl+z")
+        driver.press_keys("ctrl+z")
         at.wait_for_autosave("the picture as it was", at.pixels)
-        hands.press_keys("ctrl+y")
+        driver.press_keys("ctrl+y")
         at.wait_for_autosave("the result once more", result)
-        hands.quit()
-        assert left_in(hands) == [CloseState.CLOSED], "the next start goes on here"
+        driver.quit()
+        assert left_in(driver) == [CloseState.CLOSED], "the next start goes on here"
 
 
 def test_after_a_kill_the_next_start_offers_the_work_and_brings_it_back(display: str, home: Path) -> None:
     with editing_session(display, home, SMALL) as at:
         at.stroke()
         wait_for("the mask to be kept", at.mask_is_autosaved)
-        at.hands.kill()
-    with application(display, home) as hands:
-        hands.find_window()
-        hands.click(*wait_for("the offer", lambda: offer(hands)))
-        place = wait_for("the picture", lambda: steady_canvas_rect(hands))
+        at.driver.kill()
+    with application(display, home) as driver:
+        driver.find_window()
+        driver.click(*wait_for("the offer", lambda: offer(driver)))
+        place = wait_for("the picture", lambda: steady_canvas_rect(driver))
         x, y = place.x + place.width // 2, place.y + place.height // 2
-        assert not is_blue(hands.screen()[y - 10 : y + 10, x - 10 : x + 10]).any(), "with the mask over it"
-        hands.quit()
-        assert left_in(hands) == [CloseState.CLOSED], "it was taken over, and not kept twice"
+        assert not is_blue(driver.screen()[y - 10 : y + 10, x - 10 : x + 10]).any(), "with the mask over it"
+        driver.quit()
+        assert left_in(driver) == [CloseState.CLOSED], "it was taken over, and not kept twice"
 
 
-def left_in(hands: WindowDriver) -> list[CloseState]:
-    """How what is kept was left."""
-    found = find_recoverable(hands.recovery)
+def left_in(driver: WindowDriver) -> list[CloseState]:
+    """The close states of the recovery files."""
+    found = find_recoverable(driver.recovery)
     for one in found:
         one.release()
     return [one.close_state for one in found]
 
 
-def offer(hands: WindowDriver) -> tuple[int, int] | None:
+def offer(driver: WindowDriver) -> tuple[int, int] | None:
     """Where at the foot of the empty canvas something is written in the colour of links."""
-    screen = hands.screen().astype(int)
+    screen = driver.screen().astype(int)
     teal = (screen[..., 1] > screen[..., 0] + 60) & (screen[..., 1] > screen[..., 2] + 10)
     teal[:640] = teal[770:] = teal[:, :420] = False
     rows, columns = np.nonzero(teal)
@@ -114,38 +114,38 @@ class Kill:
 
     def __init__(self, display: str, home: Path, seed: int) -> None:
         self.display, self.home = display, home
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
 
     def in_a_stroke(self) -> None:
         """With the button down, at any moment of the first ten seconds."""
         with editing_session(self.display, self.home, LARGE) as at:
             at.take_brush()
             trail = at.press()
-            end = at.came + self.chance.uniform(2, 10)
+            end = at.came + self.rng.uniform(2, 10)
             for moment in at.drag(trail, 12):
                 if moment > end:
                     break
                 time.sleep(STEP)
-            check_stroke(at, trail, at.hands.kill())
+            check_stroke(at, trail, at.driver.kill())
 
     def in_an_autosave(self) -> bool:
         """While one of the first three is being written; whether it was caught in the act."""
         with editing_session(self.display, self.home, LARGE) as at:
             at.take_brush()
             trail = at.press()
-            number, more = self.chance.randint(1, 3), self.chance.uniform(0, 0.003)
+            number, more = self.rng.randint(1, 3), self.rng.uniform(0, 0.003)
             seen = False
             for moment in at.drag(trail, 15):
-                while not (writes := writing(at.hands)) and time.monotonic() < moment + STEP:
+                while not (writes := writing(at.driver)) and time.monotonic() < moment + STEP:
                     time.sleep(0.0003)
                 number -= writes and not seen
                 seen = writes
                 if number == 0:
                     time.sleep(more)
                     break
-            killed = at.hands.kill()
+            killed = at.driver.kill()
             assert number == 0, "the document is kept again and again while it changes"
-            caught = writing(at.hands)
+            caught = writing(at.driver)
             check_stroke(at, trail, killed)
             return caught
 
@@ -153,30 +153,30 @@ class Kill:
         """Just after the key that takes a candidate over, or while what has become of the picture is written."""
         with editing_session(self.display, self.home, SMALL) as at:
             at.stroke()
-            at.hands.press_keys("ctrl+Return")
-            (drawn,) = wait_for("the candidate", at.hands.pictures)
+            at.driver.press_keys("ctrl+Return")
+            (drawn,) = wait_for("the candidate", at.driver.pictures)
             wait_for("the mask to be kept", at.mask_is_autosaved)
-            at.hands.send_pointer_command("key", "Return")
-            time.sleep(self.chance.uniform(0, 0.1))
-            if self.chance.random() < 0.5:
-                wait_for("the next autosave", lambda: writing(at.hands) or None, every=0.0003)
-            project = found(at, at.hands.kill())
+            at.driver.send_pointer_command("key", "Return")
+            time.sleep(self.rng.uniform(0, 0.1))
+            if self.rng.random() < 0.5:
+                wait_for("the next autosave", lambda: writing(at.driver) or None, every=0.0003)
+            project = found(at, at.driver.kill())
             assert project is not None
             assert any(same(project.picture, there_was) for there_was in (at.pixels, pixels_of(drawn)))
             assert project.mask is not None, "it had been kept, and stays"
 
 
-def writing(hands: WindowDriver) -> bool:
+def writing(driver: WindowDriver) -> bool:
     """Whether something in the recovery folder is half written."""
     with suppress(FileNotFoundError):  # it comes and goes
-        return any(".part-" in path.name for path in hands.recovery.rglob("*"))
+        return any(".part-" in path.name for path in driver.recovery.rglob("*"))
     return False
 
 
 def found(at: EditingSession, killed: float) -> Project | None:
     """What the next start finds: one document that can be read, or none while the picture was new."""
-    left = find_recoverable(at.hands.recovery)
-    assert not list(at.hands.recovery.glob(".*.part-*")), "a half-written document is swept away"
+    left = find_recoverable(at.driver.recovery)
+    assert not list(at.driver.recovery.glob(".*.part-*")), "a half-written document is swept away"
     if not left:
         assert killed - at.came < OLDEST
         return None
@@ -197,7 +197,7 @@ def check_stroke(at: EditingSession, trail: PointerTrail, killed: float) -> None
 
 
 def again_and_again(home: Path, display: str, kill: Callable[[Kill], bool | None], times: int) -> int:
-    """Of how many kills `kill` says that they came at the moment it is after."""
+    """The number of kills that hit the wanted moment, as `kill` reports."""
     return sum(bool(kill(Kill(display, home / str(seed), seed))) for seed in range(times))
 
 

@@ -27,18 +27,18 @@ def native_size() -> tuple[int, int]:
 
 
 @pytest.fixture
-def hands(display: str, home: Path) -> Iterator[WindowDriver]:
-    with application(display, home) as driver:
-        yield driver
+def driver(display: str, home: Path) -> Iterator[WindowDriver]:
+    with application(display, home) as running:
+        yield running
 
 
-def test_a_sitting(hands: WindowDriver) -> None:
+def test_window_from_start_to_close(driver: WindowDriver) -> None:
     """Write, draw with the keyboard; lose the engine; draw with the mouse; close; find everything kept."""
-    hands.find_window()
-    engine = wait_for("the engine", hands.engine)
-    hands.type_text("a red heart on a blue background")
-    hands.press_keys("ctrl+Return")
-    first = wait_for("the first picture", hands.pictures)[0]
+    driver.find_window()
+    engine = wait_for("the engine", driver.engine)
+    driver.type_text("a red heart on a blue background")
+    driver.press_keys("ctrl+Return")
+    first = wait_for("the first picture", driver.pictures)[0]
     with Image.open(first) as image:
         assert image.size == native_size()
         assert len(image.convert("RGB").getcolors(1 << 24) or []) > 100
@@ -46,12 +46,12 @@ def test_a_sitting(hands: WindowDriver) -> None:
 
     engine.send_signal(signal.SIGKILL)
     psutil.wait_procs([engine], timeout=10)
-    hands.click_generate()
-    wait_for("the second picture", lambda: len(hands.pictures()) == 2)
-    again = wait_for("the new engine", hands.engine)
+    driver.click_generate()
+    wait_for("the second picture", lambda: len(driver.pictures()) == 2)
+    again = wait_for("the new engine", driver.engine)
 
-    hands.quit()
+    driver.quit()
     _, alive = psutil.wait_procs([again], timeout=10)
     assert not alive
-    kept = json.loads((hands.home / "settings.json").read_text())["workspace"]
+    kept = json.loads((driver.home / "settings.json").read_text())["workspace"]
     assert kept["prompts"]["prompt"] == "a red heart on a blue background"

@@ -38,7 +38,7 @@ def wait_for(what: str, found: Callable[[], T | None], *, every: float = 0.1) ->
 
 @contextmanager
 def display() -> Iterator[str]:
-    """The name of a display that nobody sees, 1280 x 800."""
+    """The name of a virtual display of 1280 x 800."""
     for tool in ("Xvfb", "xdotool"):
         assert shutil.which(tool), f"{tool} is needed: install the Debian packages that .ci/run names"
     with tempfile.TemporaryFile("w+") as number:
@@ -61,7 +61,7 @@ def display() -> Iterator[str]:
 
 @contextmanager
 def application(display: str, home: Path, *arguments: str) -> Iterator[WindowDriver]:
-    """The application on `display`, everything it keeps under `home`, and hands to use it. At the end it is killed, if
+    """The application on `display`, all its files under `home`, and a driver to use it. At the end it is killed, if
     it still runs, and what it printed is shown with a test that fails."""
     environment = {
         **os.environ,
@@ -74,11 +74,11 @@ def application(display: str, home: Path, *arguments: str) -> Iterator[WindowDri
     with (home / "output.txt").open("wb") as output:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=output, stderr=output)
     pointer = subprocess.Popen(["xdotool", "-"], stdin=subprocess.PIPE, env=environment, text=True)
-    hands = WindowDriver(process, pointer, environment, home)
+    driver = WindowDriver(process, pointer, environment, home)
     try:
-        yield hands
+        yield driver
     finally:
-        hands.clean_up()
+        driver.clean_up()
         print((home / "output.txt").read_text())
 
 
@@ -88,7 +88,7 @@ class WindowDriver:
 
     process: subprocess.Popen[bytes]
     pointer: subprocess.Popen[str]
-    """An xdotool that does line by line what it is told: a drag cannot wait for a process to start."""
+    """An xdotool that reads one command per line: a drag cannot wait for a process to start."""
     environment: dict[str, str]
     home: Path
     window: str = ""
@@ -114,7 +114,7 @@ class WindowDriver:
         self.xdotool("type", "--delay", "5", words)
 
     def send_pointer_command(self, *words: object) -> None:
-        """Something quick, in xdotool's words: "mousemove", "mousedown", "key"…"""
+        """A quick command of xdotool: "mousemove", "mousedown", "key"…"""
         assert self.pointer.stdin is not None
         self.pointer.stdin.write(" ".join(map(str, words)) + "\n")
         self.pointer.stdin.flush()

@@ -75,7 +75,7 @@ def generate(engine: Engine, request: GenerationRequest, cancel: Flag | None = N
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `torch` (diffusers) and `ov` (OpenVINO float32) forms of the same weights."""
     import warnings
 
@@ -92,7 +92,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def deep(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deep_checkpoint(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `tiny`, with as many layers in a block of its UNet as SDXL base has."""
     import warnings
 
@@ -103,18 +103,18 @@ def deep(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = shared_folder(tmp_path_factory) / "deep"
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                tiny_sdxl.make_deep(tiny, folder)
+                tiny_sdxl.make_deep(tiny_checkpoint, folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def family(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def tiny_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The tiny checkpoints of every topology, made when they are asked for, once for all processes."""
     from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 
     folder = shared_folder(tmp_path_factory) / "family"
     folder.mkdir(exist_ok=True)
-    return TinyCheckpoints(tiny, folder)
+    return TinyCheckpoints(tiny_checkpoint, folder)
 
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
@@ -137,7 +137,7 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> AppPaths:
 
 @pytest.fixture(scope="session")
 def engine(engine_home: AppPaths) -> Iterator[Engine]:
-    """One engine in this process for all tests, as a person's engine lives through many runs."""
+    """One engine in this process for all tests, as a user's engine serves many runs."""
     import warnings
 
     with warnings.catch_warnings():
@@ -150,7 +150,7 @@ def engine(engine_home: AppPaths) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def compiled_before(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def precompiled_cache(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An application's cache folder with every part of the tiny checkpoint compiled, and nothing drawn."""
     import threading
     import warnings
@@ -165,7 +165,7 @@ def compiled_before(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
                 warnings.simplefilter("ignore")
                 bench = OpenVinoDeviceBenchmark(home)
                 bench.precompile(
-                    tiny / "ov", [SIZE], list(SpeedPreset), EXECUTION, lambda event: None, threading.Event()
+                    tiny_checkpoint / "ov", [SIZE], list(SpeedPreset), EXECUTION, lambda event: None, threading.Event()
                 )
                 bench.close()
             home.cache.rename(folder)
@@ -173,11 +173,11 @@ def compiled_before(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def used_home(compiled_before: Path, tmp_path: Path) -> AppPaths:
+def precompiled_home(precompiled_cache: Path, tmp_path: Path) -> AppPaths:
     """A home of the test's own, in which the tiny checkpoint's parts were compiled before: for what is not about
     compiling."""
     home = app_paths_in(tmp_path)
-    shutil.copytree(compiled_before, home.cache)
+    shutil.copytree(precompiled_cache, home.cache)
     return home
 
 
@@ -186,7 +186,7 @@ def app_paths_in(folder: Path) -> AppPaths:
 
 
 @pytest.fixture(scope="session")
-def reading() -> Any:
+def load_pipeline() -> Any:
     """Reads a checkpoint's folder and compiles its text encoders in 32 bits, without an engine."""
     import warnings
 
@@ -210,7 +210,7 @@ def reading() -> Any:
 
 
 @pytest.fixture
-def request_for(tiny: Path) -> Any:
+def request_for(tiny_checkpoint: Path) -> Any:
     """Builds a request for the tiny checkpoint: sampling fields by name, others as whole parts."""
 
     def build(
@@ -224,7 +224,7 @@ def request_for(tiny: Path) -> Any:
     ) -> GenerationRequest:
         parts: dict[str, Any] = {} if micro_conditioning is None else {"micro_conditioning": micro_conditioning}
         return GenerationRequest(
-            checkpoint=checkpoint or tiny / "ov",
+            checkpoint=checkpoint or tiny_checkpoint / "ov",
             prompts=prompts or Prompts(prompt="a red cat"),
             sampling=Sampling(**{"size": SIZE, "steps": 3, "seed": 7, **sampling}),
             execution=replace(EXECUTION, device=device, preview=preview),

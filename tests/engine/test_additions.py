@@ -24,6 +24,7 @@ from sdxl_desktop.engine.device_times import read_timings
 from sdxl_desktop.engine.openvino import checkpoint_cache, compiled_models, devices
 from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint, file_fingerprint
 from sdxl_desktop.engine.openvino.model_part import ModelPart
+from sdxl_desktop.engine.openvino.part_compiler import resolve_key
 from sdxl_desktop.engine.openvino.run_preparation import RunPreparation
 from tests.engine.adapters.lora_files import PARTS, random_factors, write_kohya
 from tests.engine.conftest import generate
@@ -38,7 +39,7 @@ Launch = Callable[[], Any]
 
 
 @pytest.fixture
-def launch(used_home: AppPaths) -> Iterator[Launch]:
+def launch(precompiled_home: AppPaths) -> Iterator[Launch]:
     """A new engine over one home, as after a restart."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -47,7 +48,7 @@ def launch(used_home: AppPaths) -> Iterator[Launch]:
     made: list[OpenVinoEngine] = []
 
     def start() -> OpenVinoEngine:
-        made.append(OpenVinoEngine(used_home))
+        made.append(OpenVinoEngine(precompiled_home))
         return made[-1]
 
     yield start
@@ -56,10 +57,10 @@ def launch(used_home: AppPaths) -> Iterator[Launch]:
 
 
 @pytest.fixture(scope="module")
-def torch_pipe(tiny: Path) -> Any:
+def torch_pipe(tiny_checkpoint: Path) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
-    return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
+    return StableDiffusionXLPipeline.from_pretrained(tiny_checkpoint / "torch", add_watermarker=False)
 
 
 def write_embedding(file: Path, seed: int = 0) -> Path:
@@ -137,30 +138,32 @@ def test_a_tiny_vae_decodes_what_it_decodes_in_diffusers(launch: Launch, request
 
     request = replace(request_for(), additions=Additions(vae=tiny_vae), output=OutputOptions(keep_latents="final"))
     engine = launch()
-    told = generate(engine, request)
-    latents = torch.from_numpy(not_none(told.picture.latents).final)[None]
+    recorded = generate(engine, request)
+    latents = torch.from_numpy(not_none(recorded.picture.latents).final)[None]
     with torch.no_grad():
         image = AutoencoderTiny.from_pretrained(tiny_vae).eval().decode(latents).sample[0].numpy().transpose(1, 2, 0)
     expected = np.round(np.clip(image / 2 + 0.5, 0, 1) * 255)
-    assert np.abs(told.picture.pixels - expected).max() <= 1, "its weights are in f16"
-    assert told.picture.pixels.std() > 2
+    assert np.abs(recorded.picture.pixels - expected).max() <= 1, "its weights are in f16"
+    assert recorded.picture.pixels.std() > 2
     own = generate(engine, replace(request, additions=Additions()))
-    assert arrays_equal(not_none(own.picture.latents).final, not_none(told.picture.latents).final)
-    assert (own.picture.pixels != told.picture.pixels).any()
+    assert arrays_equal(not_none(own.picture.latents).final, not_none(recorded.picture.latents).final)
+    assert (own.picture.pixels != recorded.picture.pixels).any()
 
 
-def test_with_a_tiny_vae_pictures_are_encoded_as_ever(launch: Launch, family: Any, tiny_vae: Path) -> None:
-    """It has no encoder here: the checkpoint's own must go on working with the checkpoint's own factor."""
-    edit = replace(BUILDERS[ParityWorkflow.IMAGE](family), output=OutputOptions(keep_latents="final"))
+def test_with_a_tiny_vae_pictures_are_encoded_as_ever(launch: Launch, tiny_checkpoints: Any, tiny_vae: Path) -> None:
+    """It has no encoder here: the checkpoint's own must still work with the checkpoint's own scaling factor."""
+    edit = replace(BUILDERS[ParityWorkflow.IMAGE](tiny_checkpoints), output=OutputOptions(keep_latents="final"))
     engine = launch()
     own = not_none(generate(engine, edit).picture.latents).final
     encoded = generate(engine, replace(edit, additions=Additions(vae=tiny_vae))).picture.latents
     assert arrays_equal(not_none(encoded).final, own)
 
 
-def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any, tiny: Path, tmp_path: Path) -> None:
+def test_another_vae_that_changed_is_read_again(
+    launch: Launch, request_for: Any, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     vae = tmp_path / "vae"
-    shutil.copytree(tiny / "ov" / "vae_decoder", vae / "vae_decoder")
+    shutil.copytree(tiny_checkpoint / "ov" / "vae_decoder", vae / "vae_decoder")
     request = replace(request_for(), additions=Additions(vae=vae))
     engine = launch()
     before = generate(engine, request).picture.pixels
@@ -187,12 +190,12 @@ def test_on_devices_of_fixed_shapes_they_draw_what_they_draw_elsewhere(
 
 
 def test_parts_of_fixed_shapes_do_not_need_the_folder_they_were_first_read_from(
-    launch: Launch, request_for: Any, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    launch: Launch, request_for: Any, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint was moved: its parts are the same, so what is compiled of them stays."""
     monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
     before, after = tmp_path / "before", tmp_path / "after"
-    shutil.copytree(tiny / "ov", before)
+    shutil.copytree(tiny_checkpoint / "ov", before)
     engine = launch()
     generate(engine, request_for(checkpoint=before))
     before.rename(after)
@@ -246,15 +249,16 @@ class TestReadOnce:
         assert graphs == []
 
     def test_whether_a_vae_may_run_in_16_bits_is_found_out_once(
-        self, tiny: Path, monkeypatch: pytest.MonkeyPatch
+        self, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        loaded = LoadedCheckpoint.load(tiny / "ov")
+        loaded = LoadedCheckpoint.load(tiny_checkpoint / "ov")
         asked: list[Any] = []
         is_scaled = devices.has_activation_scale
         monkeypatch.setattr(devices, "has_activation_scale", count_calls(asked, is_scaled))
         for _ in range(2):
-            keys = compiled_models._compile_keys(loaded, ("vae_decoder",), Execution(device="GPU.0"), 0)
-            assert keys["vae_decoder"].precision == ("auto" if is_scaled(loaded.pipe.vae_decoder.model) else "f32")
+            key = loaded.compile_keys(("vae_decoder",), Execution(device="GPU.0"))["vae_decoder"]
+            resolved = resolve_key(key, loaded.pipe.vae_decoder.has_activation_scale)
+            assert resolved.precision == ("auto" if is_scaled(loaded.pipe.vae_decoder.model) else "f32")
             loaded.pipe.release_graphs()
         assert len(asked) == 1
 

@@ -50,20 +50,20 @@ def test_pictures_are_the_same_and_come_in_order(
     decoding_in.clear()
 
     monkeypatch.setattr(RunPreparation, "may_overlap", lambda *_: True)
-    told = generate(engine, request)
-    assert [event.picture.index for event in told.of_type(PictureFinished)] == [0, 1, 2]
+    recorded = generate(engine, request)
+    assert [event.picture.index for event in recorded.of_type(PictureFinished)] == [0, 1, 2]
     assert [name.startswith("decode-beside") for name in decoding_in] == [True, True, False]
-    for before, now in zip(one_by_one, told.finished.pictures, strict=True):
+    for before, now in zip(one_by_one, recorded.finished.pictures, strict=True):
         assert (before.pixels == now.pixels).all()
 
 
 @pytest.mark.usefixtures("apart")
-def test_a_picture_is_told_while_the_next_is_denoised(engine: Any, request_for: Any) -> None:
-    told = generate(engine, request_for(seed=33, count=2, steps=12))
-    first = next(at for at, event in enumerate(told.events) if isinstance(event, PictureFinished))
+def test_a_picture_is_reported_while_the_next_is_denoised(engine: Any, request_for: Any) -> None:
+    recorded = generate(engine, request_for(seed=33, count=2, steps=12))
+    first = next(at for at, event in enumerate(recorded.events) if isinstance(event, PictureFinished))
     steps = [
         at
-        for at, event in enumerate(told.events)
+        for at, event in enumerate(recorded.events)
         if isinstance(event, Progress) and event.phase is Phase.DENOISING and event.picture == 1
     ]
     assert steps[0] < first < steps[-1]
@@ -85,9 +85,9 @@ def test_a_picture_outlives_the_failure_of_the_next(
     request = request_for(seed=36, count=2, steps=4)
     generate(engine, request)  # so that only the UNet is asked below
     monkeypatch.setattr(InterruptibleInferRequest, "__call__", failing)
-    told = generate(engine, request)
-    assert isinstance(told.last, RunFailed)
-    assert [event.picture.index for event in told.of_type(PictureFinished)] == [0]
+    recorded = generate(engine, request)
+    assert isinstance(recorded.last, RunFailed)
+    assert [event.picture.index for event in recorded.of_type(PictureFinished)] == [0]
 
 
 @pytest.mark.usefixtures("apart")
@@ -122,11 +122,11 @@ def test_what_needs_a_compilation_is_decoded_again_when_the_drawing_rests(
         return outputs
 
     monkeypatch.setattr(InterruptibleInferRequest, "__call__", faulty)
-    told = generate(engine, request)
+    recorded = generate(engine, request)
     engine.close()
-    assert [event.picture.index for event in told.of_type(PictureFinished)] == [0, 1]
-    assert any("32-bit" in note for note in told.picture.notes)
-    for before, now in zip(expected, told.finished.pictures, strict=True):
+    assert [event.picture.index for event in recorded.of_type(PictureFinished)] == [0, 1]
+    assert any("32-bit" in note for note in recorded.picture.notes)
+    for before, now in zip(expected, recorded.finished.pictures, strict=True):
         assert np.abs(before.astype(int) - now.pixels).max() <= 12  # "auto" may be bf16 on this processor
 
 
@@ -134,6 +134,6 @@ def test_one_device_never_does_both(engine: Any, request_for: Any) -> None:
     """They would only take each other's time."""
     execution = Execution(device="CPU")
     assert execution.device_for("vae_decoder") == execution.device_for("unet")
-    told = generate(engine, request_for(seed=43, count=2))
-    phases = [(event.picture, event.phase) for event in told.of_type(Progress)]
+    recorded = generate(engine, request_for(seed=43, count=2))
+    phases = [(event.picture, event.phase) for event in recorded.of_type(Progress)]
     assert phases.index((0, Phase.DECODING)) < phases.index((1, Phase.DENOISING))

@@ -1,4 +1,5 @@
-"""Whatever a kept thing depends on is in its key: the smallest change is another key, and equal things are found."""
+"""A cache key holds everything that its value depends on: the smallest change is another key, equal inputs share
+one."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ def changed(file: Path, **values: Any) -> None:
 
 
 @pytest.fixture
-def checkpoint(tiny: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny / "ov", tmp_path / "ov"))
+def checkpoint(tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_checkpoint / "ov", tmp_path / "ov"))
 
 
 def prompt_key(
@@ -97,12 +98,12 @@ def test_encoded_prompts_are_of_every_word_and_of_how_they_were_encoded(checkpoi
 BLANK = ("", " ", "\t\n", "()", "( )", "[]", "BREAK", " BREAK BREAK ", "(():1.3)", "\u00a0")
 
 
-def test_prompts_of_one_name_are_encoded_to_one_pair(tiny: Path, reading: Any) -> None:
-    """Prompts that are kept under one name must not be told apart by whoever encodes them."""
+def test_prompts_of_one_name_are_encoded_to_one_pair(tiny_checkpoint: Path, load_pipeline: Any) -> None:
+    """Prompts with one cache key must give the same embeddings."""
     from sdxl_desktop.engine.openvino.prompt_encoder import PromptEncoder
 
-    loaded = LoadedCheckpoint.load(tiny / "ov")
-    encoder = PromptEncoder(reading(tiny / "ov"))
+    loaded = LoadedCheckpoint.load(tiny_checkpoint / "ov")
+    encoder = PromptEncoder(load_pipeline(tiny_checkpoint / "ov"))
     found: dict[str, Any] = {}
     for blank in BLANK:
         for prompts in (

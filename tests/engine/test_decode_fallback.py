@@ -1,4 +1,4 @@
-"""The engine's decode keeps to a budget of memory, says when it cannot, and gives the same picture either way."""
+"""Decoding keeps to a memory budget, reports when it cannot, and gives the same picture either way."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_tight_budget_gives_the_same_pixels_without_a_word(pipe: Any, latents:
     assert notes == ()
 
 
-def test_a_vae_that_cannot_be_divided_is_decoded_whole_and_that_is_said(latents: torch.Tensor) -> None:
+def test_a_vae_that_cannot_be_divided_is_decoded_whole_and_that_is_reported(latents: torch.Tensor) -> None:
     odd = load()
     replace_decoder(odd, lambda model: scale_by_mean(model.get_results()[0].input_value(0)))
     whole, silent = decode_with_fallback(odd, latents, lambda: False)

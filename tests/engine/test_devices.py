@@ -1,8 +1,7 @@
-"""What each kind of device is told, as the plugins document it: no GPU or NPU is at hand to be asked."""
+"""The properties set on each kind of device, as the plugins document them; the tests need no GPU or NPU."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from sdxl_desktop.engine.openvino import devices
 CAPABILITIES = {"CPU": ["FP32", "INT8"], "GPU.0": ["FP32", "FP16", "INT8"], "GPU.1": ["FP32"], "NPU": ["FP16", "INT8"]}
 
 
-@dataclass
+@dataclass(frozen=True)
 class FakeCore:
     """A computer with everything."""
 
@@ -34,11 +33,8 @@ class FakeCore:
 
 
 @pytest.fixture
-def every_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def every_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "core", FakeCore())
-    devices._lacks_precision.cache_clear()
-    yield
-    devices._lacks_precision.cache_clear()
 
 
 def graph(*, scaled: bool) -> ov.Model:
@@ -49,7 +45,7 @@ def graph(*, scaled: bool) -> ov.Model:
     return model
 
 
-def test_a_cpu_is_told_of_threads_and_a_gpu_of_large_pieces() -> None:
+def test_a_cpu_gets_threads_and_a_gpu_large_allocations() -> None:
     cpu = devices.desired_properties("CPU", precision="f32", threads=3, cache="/c")
     gpu = devices.desired_properties("GPU", precision="f16", threads=3, cache="/c")
     npu = devices.desired_properties("NPU", precision="auto", threads=3, cache="/c")
@@ -62,14 +58,14 @@ def test_a_cpu_is_told_of_threads_and_a_gpu_of_large_pieces() -> None:
 
 def test_what_a_device_does_not_list_never_reaches_it() -> None:
     wanted = devices.desired_properties("GPU", precision="f32", threads=0, cache="/c")
-    told = devices.filter_supported(wanted, {"PERFORMANCE_HINT", "SOMETHING_ELSE"})
-    assert told == {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": "/c"}
+    recorded = devices.filter_supported(wanted, {"PERFORMANCE_HINT", "SOMETHING_ELSE"})
+    assert recorded == {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": "/c"}
 
 
-def test_the_real_processor_takes_what_it_is_told() -> None:
-    told = devices.compile_properties("CPU", precision="f32", threads=1, cache="")
+def test_the_real_processor_accepts_its_properties() -> None:
+    recorded = devices.compile_properties("CPU", precision="f32", threads=1, cache="")
     model = graph(scaled=False)
-    compiled = devices.core.compile_model(model, "CPU", told)
+    compiled = devices.core.compile_model(model, "CPU", recorded)
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 

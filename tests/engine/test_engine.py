@@ -19,9 +19,9 @@ from sdxl_desktop.core.request import OutputOptions, Prompts
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
 from sdxl_desktop.engine.openvino import devices, part_compiler
-from sdxl_desktop.engine.openvino import engine as engine_module
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, Interrupted, InterruptibleInferRequest
+from sdxl_desktop.engine.openvino.latent_preview import PreviewMap
 from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from tests.engine.conftest import SIZE, generate
 from tests.engine.scheduler_cases import scheduler_params
@@ -43,10 +43,17 @@ class TestRepeatability:
 
     @pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_SDE])
     def test_a_batch_is_single_runs_of_consecutive_seeds(self, scheduler: Any, engine: Any, request_for: Any) -> None:
-        told = generate(engine, request_for(seed=20, count=3, scheduler=scheduler))
-        assert [event.picture.seed for event in told.of_type(PictureFinished)] == [20, 21, 22]
-        for picture in told.finished.pictures:
+        recorded = generate(engine, request_for(seed=20, count=3, scheduler=scheduler))
+        assert [event.picture.seed for event in recorded.of_type(PictureFinished)] == [20, 21, 22]
+        for picture in recorded.finished.pictures:
             single = generate(engine, request_for(seed=picture.seed, scheduler=scheduler)).picture
+            assert (single.pixels == picture.pixels).all()
+
+    def test_each_picture_can_have_a_prompt_of_its_own(self, engine: Any, request_for: Any) -> None:
+        prompts = tuple(Prompts(prompt=words, negative_prompt=f"no {words}") for words in ("cat", "dog", "dog"))
+        several = replace(request_for(seed=24, count=3), prompts=prompts[0], picture_prompts=prompts)
+        for picture, words in zip(generate(engine, several).finished.pictures, prompts, strict=True):
+            single = generate(engine, request_for(seed=picture.seed, prompts=words)).picture
             assert (single.pixels == picture.pixels).all()
 
     def test_preview_changes_nothing(self, engine: Any, request_for: Any) -> None:
@@ -61,8 +68,8 @@ class TestNothingTwice:
         generate(engine, request_for(prompts=Prompts(prompt="words that nothing has encoded yet")))
         monkeypatch.setattr(LoadedCheckpoint, "load", lambda folder: pytest.fail("loaded again"))
         monkeypatch.setattr(part_compiler.Compiler, "compile", lambda *_: pytest.fail("compiled again"))
-        told = generate(engine, request_for(seed=99, prompts=Prompts(prompt="another")))
-        assert told.phases == ["encoding", "denoising", "decoding"]
+        recorded = generate(engine, request_for(seed=99, prompts=Prompts(prompt="another")))
+        assert recorded.phases == ["encoding", "denoising", "decoding"]
 
     def test_a_prompt_once_encoded_is_not_encoded_again(self, engine: Any, request_for: Any) -> None:
         generate(engine, request_for(prompts=Prompts(prompt="kept words")))
@@ -78,15 +85,15 @@ class TestNothingTwice:
     ) -> None:
         generate(engine, request_for())
         fresh = OpenVinoEngine(engine_home)
-        told = generate(fresh, request_for())
+        recorded = generate(fresh, request_for())
         assert fresh.loaded
         assert fresh.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
-        compiling = [event for event in told.of_type(Progress) if event.phase is Phase.COMPILING]
+        compiling = [event for event in recorded.of_type(Progress) if event.phase is Phase.COMPILING]
         assert compiling
         assert all(event.seconds_left is not None for event in compiling), "past durations give an estimate"
         fresh.close()
 
-    def test_a_blob_that_a_killed_compilation_left_is_thrown_away(
+    def test_a_blob_that_a_killed_compilation_left_is_discarded(
         self, engine: Any, engine_home: AppPaths, request_for: Any
     ) -> None:
         picture = generate(engine, request_for()).picture
@@ -94,23 +101,23 @@ class TestNothingTwice:
             (folder / ".unfinished").touch()
             for blob in folder.glob("*.blob"):
                 start = blob.read_bytes()[:1000]
-                blob.unlink()  # the other engine may have it mapped; it dies if its file gets shorter
+                blob.unlink()  # the other engine may have it mapped, and would crash if its file were shortened
                 blob.write_bytes(start)
         fresh = OpenVinoEngine(engine_home)
         assert (generate(fresh, request_for()).picture.pixels == picture.pixels).all()
         fresh.close()
 
-    def test_changed_weights_are_noticed(self, tiny: Path, tmp_path: Path) -> None:
+    def test_changed_weights_are_noticed(self, tiny_checkpoint: Path, tmp_path: Path) -> None:
         copy = tmp_path / "unet"
-        shutil.copytree(tiny / "ov" / "unet", copy)
+        shutil.copytree(tiny_checkpoint / "ov" / "unet", copy)
         before = part_compiler.content_id(copy)
-        assert before == part_compiler.content_id(tiny / "ov" / "unet")
+        assert before == part_compiler.content_id(tiny_checkpoint / "ov" / "unet")
         weights = bytearray((copy / "openvino_model.bin").read_bytes())
         weights[len(weights) // 2] ^= 1
         (copy / "openvino_model.bin").write_bytes(weights)
         assert part_compiler.content_id(copy) != before
 
-    def test_compile_times_survive_and_forgive(self, tmp_path: Path) -> None:
+    def test_compile_times_survive_restarts_and_damage(self, tmp_path: Path) -> None:
         times = CompileTimes(tmp_path / "times.json")
         key = CompileKey("abc", "unet", "CPU")
         assert times.expected_seconds(key) is None
@@ -122,18 +129,18 @@ class TestNothingTwice:
 
 
 class TestWatching:
-    def test_phases_come_in_order_and_devices_are_reported(self, used_home: AppPaths, request_for: Any) -> None:
-        told = generate(OpenVinoEngine(used_home), request_for())
-        assert told.phases == ["loading", "compiling", "encoding", "denoising", "decoding"]
-        assert told.finished.devices == dict.fromkeys(("text_encoder", "text_encoder_2", "unet", "vae_decoder"), "CPU")
-        assert told.finished.timings.compile > 0
+    def test_phases_come_in_order_and_devices_are_reported(self, precompiled_home: AppPaths, request_for: Any) -> None:
+        recorded = generate(OpenVinoEngine(precompiled_home), request_for())
+        assert recorded.phases == ["loading", "compiling", "encoding", "denoising", "decoding"]
+        assert recorded.finished.devices == dict.fromkeys(
+            ("text_encoder", "text_encoder_2", "unet", "vae_decoder"), "CPU"
+        )
+        assert recorded.finished.timings.compile > 0
 
     @pytest.mark.parametrize("scheduler", scheduler_params())
-    def test_every_step_is_counted_once_as_the_person_counts(
-        self, scheduler: Any, engine: Any, request_for: Any
-    ) -> None:
-        told = generate(engine, request_for(scheduler=scheduler, steps=4))
-        steps = [event for event in told.of_type(Progress) if event.phase is Phase.DENOISING and event.step]
+    def test_every_step_is_counted_once_as_the_user_counts(self, scheduler: Any, engine: Any, request_for: Any) -> None:
+        recorded = generate(engine, request_for(scheduler=scheduler, steps=4))
+        steps = [event for event in recorded.of_type(Progress) if event.phase is Phase.DENOISING and event.step]
         assert {event.total for event in steps} == {4}
         assert sorted({event.step for event in steps}) == [1, 2, 3, 4]
         assert steps[-1].fraction == 1
@@ -150,18 +157,18 @@ class TestWatching:
         self, scheduler: Any, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Schedulers that end at zero noise end at what the UNet believes in: the estimate must be just that."""
-        estimates = []
-        on_step = engine_module.OpenVinoEngine._on_step
+        estimates: list[Any] = []
+        pixels = PreviewMap.pixels
 
-        def watched(self: Any, run: Any, loaded: Any, index: int, step: Any) -> None:
-            estimates.append(step.pred_original_sample())
-            on_step(self, run, loaded, index, step)
+        def watched(self: PreviewMap, latents: Any) -> Any:
+            estimates.append(latents)
+            return pixels(self, latents)
 
-        monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)
-        request = request_for(scheduler=scheduler, steps=6)
-        final = not_none(
-            generate(engine, replace(request, output=OutputOptions(keep_latents="final"))).picture.latents
-        ).final
+        monkeypatch.setattr(PreviewMap, "pixels", watched)
+        request = replace(
+            request_for(scheduler=scheduler, steps=6, preview=True), output=OutputOptions(keep_latents="final")
+        )
+        final = not_none(generate(engine, request).picture.latents).final
         # DDIM ends one training step before zero noise.
         assert np.abs(estimates[-1] - final).max() < 0.05 * np.abs(final).max()
 
@@ -177,8 +184,8 @@ class TestFailure:
         assert isinstance(error, CheckpointError)
         assert str(tmp_path) in error.what
 
-    def test_a_broken_part(self, engine: Any, request_for: Any, tiny: Path, tmp_path: Path) -> None:
-        shutil.copytree(tiny / "ov", tmp_path / "broken")
+    def test_a_broken_part(self, engine: Any, request_for: Any, tiny_checkpoint: Path, tmp_path: Path) -> None:
+        shutil.copytree(tiny_checkpoint / "ov", tmp_path / "broken")
         (tmp_path / "broken" / "unet" / "openvino_model.xml").write_text("<net>")
         assert isinstance(error_of(engine, request_for(checkpoint=tmp_path / "broken")), CheckpointError)
 
@@ -192,9 +199,9 @@ class TestFailure:
 
     @pytest.mark.parametrize("scheduler", scheduler_params())
     def test_one_step_is_enough_for_a_picture(self, scheduler: Any, engine: Any, request_for: Any) -> None:
-        told = generate(engine, request_for(scheduler=scheduler, steps=1))
-        assert not isinstance(told.last, RunFailed), told.last
-        assert told.picture.pixels.std() > 1
+        recorded = generate(engine, request_for(scheduler=scheduler, steps=1))
+        assert not isinstance(recorded.last, RunFailed), recorded.last
+        assert recorded.picture.pixels.std() > 1
 
     def test_black_is_decoded_again_in_32_bits_from_the_kept_latents(
         self, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
@@ -221,12 +228,12 @@ class TestFailure:
         engine.close()
 
     @pytest.mark.parametrize("factor", [np.nan, 0.0], ids=["not a number", "black"])
-    def test_a_vae_that_never_gives_a_picture_is_told(
-        self, factor: float, engine: Any, request_for: Any, tiny: Path, tmp_path: Path
+    def test_a_vae_that_never_gives_a_picture_is_reported(
+        self, factor: float, engine: Any, request_for: Any, tiny_checkpoint: Path, tmp_path: Path
     ) -> None:
         folder = tmp_path / "bad-vae"
-        shutil.copytree(tiny / "ov", folder)
-        model = ov.Core().read_model(tiny / "ov" / "vae_decoder" / "openvino_model.xml")
+        shutil.copytree(tiny_checkpoint / "ov", folder)
+        model = ov.Core().read_model(tiny_checkpoint / "ov" / "vae_decoder" / "openvino_model.xml")
         result = model.get_results()[0]
         scaled = ov.opset13.multiply(result.input_value(0), ov.opset13.constant(np.float32(factor)))
         lowered = ov.opset13.subtract(scaled, ov.opset13.constant(np.float32(1)))
@@ -253,7 +260,7 @@ class TestInterrupt:
         inputs = {"x": np.ones((1024, 1024), np.float32)}
 
         class AfterTheStart:
-            """Set from the second look on: the first is before the inference begins."""
+            """Set from the second check on: the first is before the inference starts."""
 
             looks = 0
 

@@ -1,4 +1,4 @@
-"""Devices that want fixed shapes draw what others draw. No such device is at hand: the processor is treated as one."""
+"""Devices that need fixed shapes draw the same pictures; the tests treat the CPU as such a device."""
 
 from __future__ import annotations
 
@@ -88,19 +88,23 @@ def test_every_workflow_draws_the_same(
     workflow: ParityWorkflow,
     engine: Engine,
     static_engine: Engine,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dynamic, static = both(engine, static_engine, BUILDERS[workflow](family), monkeypatch)
+    dynamic, static = both(engine, static_engine, BUILDERS[workflow](tiny_checkpoints), monkeypatch)
     assert max_difference(dynamic, static) <= TOLERANCE
     assert max_pixel_difference(dynamic, static) <= 1
 
 
 @pytest.mark.parametrize("speed", [SpeedPreset.FAST, pytest.param(SpeedPreset.BALANCED, marks=pytest.mark.slow)])
 def test_step_caching_draws_the_same(
-    speed: SpeedPreset, engine: Engine, static_engine: Engine, family: TinyCheckpoints, monkeypatch: pytest.MonkeyPatch
+    speed: SpeedPreset,
+    engine: Engine,
+    static_engine: Engine,
+    tiny_checkpoints: TinyCheckpoints,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = BUILDERS[ParityWorkflow.TEXT](family, steps=12)
+    asked = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=12)
     asked = replace(asked, sampling=replace(asked.sampling, speed=speed))
     dynamic, static = both(engine, static_engine, asked, monkeypatch)
     assert max_difference(dynamic, static) <= TOLERANCE
@@ -117,18 +121,20 @@ def test_any_batch_and_any_length_of_prompt(
     options: dict[str, Any],
     engine: Engine,
     static_engine: Engine,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dynamic, static = both(engine, static_engine, BUILDERS[ParityWorkflow.TEXT](family, **options), monkeypatch)
+    dynamic, static = both(
+        engine, static_engine, BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, **options), monkeypatch
+    )
     assert max_difference(dynamic, static) <= TOLERANCE
 
 
 @pytest.mark.usefixtures("as_npu")
 def test_a_size_is_compiled_once_and_then_known(
-    static_engine: Engine, static_paths: AppPaths, family: TinyCheckpoints
+    static_engine: Engine, static_paths: AppPaths, tiny_checkpoints: TinyCheckpoints
 ) -> None:
-    asked = BUILDERS[ParityWorkflow.TEXT](family, size=Size(64, 96))
+    asked = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, size=Size(64, 96))
     first, again = generate(static_engine, asked), generate(static_engine, asked)
     assert compiled(first) == {"unet", "vae_decoder"}
     assert compiled(again) == set()
@@ -138,20 +144,20 @@ def test_a_size_is_compiled_once_and_then_known(
 
 
 @pytest.mark.usefixtures("as_npu")
-def test_what_a_part_ran_on_is_told(static_engine: Engine, family: TinyCheckpoints) -> None:
-    finished = generate(static_engine, BUILDERS[ParityWorkflow.TEXT](family)).finished
+def test_what_a_part_ran_on_is_reported(static_engine: Engine, tiny_checkpoints: TinyCheckpoints) -> None:
+    finished = generate(static_engine, BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints)).finished
     assert set(finished.devices.values()) == {"CPU"}
     assert {"unet", "vae_decoder"} <= set(finished.devices)
 
 
 def test_parts_that_take_every_size_have_no_sizes(
-    engine: Engine, engine_home: AppPaths, family: TinyCheckpoints, tmp_path: Path
+    engine: Engine, engine_home: AppPaths, tiny_checkpoints: TinyCheckpoints, tmp_path: Path
 ) -> None:
-    asked = BUILDERS[ParityWorkflow.TEXT](family)
+    asked = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints)
     generate(engine, asked)
     assert compiled_image_sizes(engine_home.compiled, asked.checkpoint, asked.execution) == ()
     assert compiled_image_sizes(tmp_path / "nothing", asked.checkpoint, asked.execution) == ()
 
 
-def compiled(told: RecordedEvents) -> set[str]:
-    return {progress.detail for progress in told.of_type(Progress) if progress.phase is Phase.COMPILING}
+def compiled(recorded: RecordedEvents) -> set[str]:
+    return {progress.detail for progress in recorded.of_type(Progress) if progress.phase is Phase.COMPILING}

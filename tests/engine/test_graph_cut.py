@@ -1,4 +1,4 @@
-"""A UNet's graph is cut in two that together say what it says, whatever its topology, weights, shapes and names."""
+"""A UNet's graph is cut in two that together compute the same, whatever its topology, weights, shapes and names."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SMALLEST = Topology.INPAINT
 
 
 @pytest.fixture
-def unet(family: TinyCheckpoints, deep: Path) -> Callable[..., ov.Model]:
+def unet(tiny_checkpoints: TinyCheckpoints, deep_checkpoint: Path) -> Callable[..., ov.Model]:
     """The UNet of a topology; SDXL base's with as many layers as it has."""
 
     def read(topology: Topology = Topology.BASE) -> ov.Model:
-        folder = deep / "ov" if topology is Topology.BASE else family.ov(topology)
+        folder = deep_checkpoint / "ov" if topology is Topology.BASE else tiny_checkpoints.ov(topology)
         model = devices.core.read_model(folder / "unet" / "openvino_model.xml")
         patch_unet(model)
         return model

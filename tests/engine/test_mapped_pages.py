@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.openvino import interruptible_request, mapped_pages
+from sdxl_desktop.engine.openvino import mapped_pages
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from sdxl_desktop.engine.openvino.infer_requests import InferRequestCache
+from sdxl_desktop.engine.openvino.interruptible_request import InterruptibleInferRequest
 from tests.engine.conftest import generate
 
 
 @pytest.fixture
-def engine(used_home: AppPaths) -> Iterator[OpenVinoEngine]:
-    made = OpenVinoEngine(used_home)
+def engine(precompiled_home: AppPaths) -> Iterator[OpenVinoEngine]:
+    made = OpenVinoEngine(precompiled_home)
     yield made
     made.close()
 
@@ -38,18 +39,28 @@ def test_never_during_an_inference_and_never_in_another_thread(
     monkeypatch.setattr(mapped_pages, "TRIM_THRESHOLD_BYTES", -(10**15))
     monkeypatch.setattr(mapped_pages, "MIN_TRIM_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(mapped_pages, "CHECK_SECONDS", 0.0)
+    running: set[int] = set()
     where = []
-    really = mapped_pages.trim_mapped_pages
+    really, infer = mapped_pages.trim_mapped_pages, InterruptibleInferRequest.__call__
+
+    def watched(self: InterruptibleInferRequest, inputs: Any) -> Any:
+        running.add(id(self))
+        try:
+            return infer(self, inputs)
+        finally:
+            running.remove(id(self))
 
     def give_back() -> int:
-        where.append((threading.current_thread(), dict(interruptible_request._cancel_watcher._running)))
+        where.append((threading.current_thread(), set(running)))
         return really()
+
+    monkeypatch.setattr(InterruptibleInferRequest, "__call__", watched)
 
     monkeypatch.setattr(mapped_pages, "trim_mapped_pages", give_back)
     steps = 4
     pictures = [generate(engine, request_for(steps=steps, count=2)).finished.pictures for _ in range(2)]
     assert len(where) >= 4 * (steps + 1)
-    assert all(thread is threading.current_thread() and not running for thread, running in where)
+    assert all(thread is threading.current_thread() and not inferring for thread, inferring in where)
     assert all((one.pixels == other.pixels).all() for one, other in zip(*pictures, strict=True))
 
 

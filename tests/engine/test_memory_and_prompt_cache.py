@@ -20,6 +20,8 @@ from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.engine.compile_cache import RuntimeVersion
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.memory_footprint import DENOISING_BYTES_PER_PIXEL, MemoryFootprint
+from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino import engine as engine_module
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.memory_budget import MIN_DECODE_BYTES, MemoryBudget
@@ -35,12 +37,12 @@ ENCODERS = ("text_encoder", "text_encoder_2")
 
 
 @pytest.fixture
-def launch(used_home: AppPaths) -> Iterator[Callable[..., OpenVinoEngine]]:
+def launch(precompiled_home: AppPaths) -> Iterator[Callable[..., OpenVinoEngine]]:
     """A new engine over the same home, as after a restart."""
     made: list[OpenVinoEngine] = []
 
     def start(budget: int | None = None) -> OpenVinoEngine:
-        made.append(OpenVinoEngine(used_home, budget))
+        made.append(OpenVinoEngine(precompiled_home, budget))
         return made[-1]
 
     yield start
@@ -63,32 +65,32 @@ class TestPromptsKnown:
         request = request_for(prompts=Prompts(prompt="a (red:1.2) cat", negative_prompt="blurred"))
         before = generate(launch(), request)
         later = launch()
-        told = generate(later, request)
-        assert (told.picture.pixels == before.picture.pixels).all()
+        recorded = generate(later, request)
+        assert (recorded.picture.pixels == before.picture.pixels).all()
         assert loaded_parts(later) == {"unet", "vae_decoder"}
-        assert "text_encoder" not in told.finished.devices
+        assert "text_encoder" not in recorded.finished.devices
         changed = replace(request.prompts, prompt="a (red:1.3) cat")
         generate(later, request_for(prompts=changed))
         assert loaded_parts(later) >= set(ENCODERS)
 
     def test_a_damaged_file_is_encoded_again_and_replaced(
-        self, launch: Any, request_for: Any, used_home: AppPaths
+        self, launch: Any, request_for: Any, precompiled_home: AppPaths
     ) -> None:
         picture = generate(launch(), request_for()).picture.pixels
-        (file,) = (used_home.cache / "embeddings").iterdir()
+        (file,) = (precompiled_home.cache / "embeddings").iterdir()
         whole = file.read_bytes()
         file.write_bytes(whole[: len(whole) // 2] + b"\0" + whole[len(whole) // 2 + 1 :])
         assert (generate(launch(), request_for()).picture.pixels == picture).all()
         assert file.read_bytes() == whole
 
-    def test_a_malformed_prompt_is_told_before_anything_is_compiled(self, launch: Any, request_for: Any) -> None:
-        told = generate(launch(), request_for(prompts=Prompts(prompt="(cat:1.2.3)")))
-        assert isinstance(told.last, RunFailed)
-        assert isinstance(told.last.error, RequestError)
-        assert "compiling" not in told.phases
+    def test_a_malformed_prompt_is_reported_before_anything_is_compiled(self, launch: Any, request_for: Any) -> None:
+        recorded = generate(launch(), request_for(prompts=Prompts(prompt="(cat:1.2.3)")))
+        assert isinstance(recorded.last, RunFailed)
+        assert isinstance(recorded.last.error, RequestError)
+        assert "compiling" not in recorded.phases
 
-    def test_what_changes_the_meaning_changes_the_name(self, tiny: Path) -> None:
-        loaded = LoadedCheckpoint.load(tiny / "ov")
+    def test_what_changes_the_meaning_changes_the_name(self, tiny_checkpoint: Path) -> None:
+        loaded = LoadedCheckpoint.load(tiny_checkpoint / "ov")
         keys = [CompileKey("content", "text_encoder_2", "CPU", precision="f32")]
 
         def name(given: Prompts, compiled_as: list[CompileKey] = keys, driver: str = "1.0") -> str:
@@ -113,11 +115,11 @@ class TestPromptsKnown:
         names.append(name(plain))
         assert len(set(names)) == len(names)
 
-    def test_every_file_of_the_tokenizers_counts(self, tiny: Path, tmp_path: Path) -> None:
+    def test_every_file_of_the_tokenizers_counts(self, tiny_checkpoint: Path, tmp_path: Path) -> None:
         folder = tmp_path / "copy"
-        shutil.copytree(tiny / "ov", folder)
+        shutil.copytree(tiny_checkpoint / "ov", folder)
         names = {LoadedCheckpoint.load(folder).tokenizers_id}
-        assert names == {LoadedCheckpoint.load(tiny / "ov").tokenizers_id}
+        assert names == {LoadedCheckpoint.load(tiny_checkpoint / "ov").tokenizers_id}
         for part in ("tokenizer", "tokenizer_2"):
             (folder / part / "special_tokens_map.json").write_text('{"pad_token": "!"}')
             names.add(LoadedCheckpoint.load(folder).tokenizers_id)
@@ -160,15 +162,15 @@ class TestStore:
 
 
 class TestBeside:
-    def test_a_problem_while_encoding_is_told_and_no_thread_goes_on(
+    def test_a_problem_while_encoding_is_reported_and_no_thread_continues(
         self, launch: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        told = generate(launch(), request_for(prompts=Prompts(prompt="a cat", clip_skip=11)))
-        assert isinstance(told.last, RunFailed)
-        assert isinstance(told.last.error, RequestError)
+        recorded = generate(launch(), request_for(prompts=Prompts(prompt="a cat", clip_skip=11)))
+        assert isinstance(recorded.last, RunFailed)
+        assert isinstance(recorded.last.error, RequestError)
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("compile-beside")]
 
-    def test_a_problem_while_compiling_beside_is_told(
+    def test_a_problem_while_compiling_beside_is_reported(
         self, launch: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         plain = Compiler.compile
@@ -212,6 +214,18 @@ class FixedBudget(MemoryBudget):
         return self._room
 
 
+class ReadRecorder:
+    """OpenVINO's core for reading graphs; notes the files that were read."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+        self._core = devices.core
+
+    def read_model(self, file: Path) -> Any:
+        self._files.append(file)
+        return self._core.read_model(file)
+
+
 def is_step(event: EngineEvent) -> bool:
     return isinstance(event, Progress) and event.phase is Phase.DENOISING and event.step > 0
 
@@ -233,19 +247,19 @@ class TestRoom:
         assert loaded_parts(engine) == {"vae_decoder"}
 
     def test_before_a_picture_there_must_be_room_for_both_unets_when_a_refiner_follows(
-        self, launch: Any, family: TinyCheckpoints
+        self, launch: Any, tiny_checkpoints: TinyCheckpoints, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """They draw one after the other, but the first stays in memory when it has drawn."""
-        request = BUILDERS[ParityWorkflow.ENSEMBLE](family)
+        request = BUILDERS[ParityWorkflow.ENSEMBLE](tiny_checkpoints)
         size, unets = (
             request.sampling.size,
-            [MemoryFootprint.from_checkpoint(family.ov(each)).unet for each in BASE_AND_REFINER],
+            [MemoryFootprint.from_checkpoint(tiny_checkpoints.ov(each)).unet for each in BASE_AND_REFINER],
         )
         work = DENOISING_BYTES_PER_PIXEL * size.width * size.height
 
         def kept_while_drawing(room: int) -> set[str]:
+            monkeypatch.setattr(engine_module, "MemoryBudget", lambda _: FixedBudget(room))
             engine, seen = launch(), []
-            engine._preparation.budget = FixedBudget(room)
             engine.generate(
                 request, lambda event: seen.append(loaded_parts(engine)) if is_step(event) else None, threading.Event()
             )
@@ -254,14 +268,14 @@ class TestRoom:
         assert kept_while_drawing(work + sum(unets)) >= set(ENCODERS)
         assert kept_while_drawing(work + sum(unets) - 1).isdisjoint(ENCODERS)
 
-    def test_parts_count_by_where_they_really_lie(self, tiny: Path, tmp_path: Path) -> None:
+    def test_parts_count_by_where_they_really_lie(self, tiny_checkpoint: Path, tmp_path: Path) -> None:
         """LoRAs and another VAE put other weights in the place of the checkpoint's."""
-        loaded = LoadedCheckpoint.load(tiny / "ov")
-        assert loaded.memory_footprint == MemoryFootprint.from_checkpoint(tiny / "ov")
-        shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "larger")
+        loaded = LoadedCheckpoint.load(tiny_checkpoint / "ov")
+        assert loaded.memory_footprint == MemoryFootprint.from_checkpoint(tiny_checkpoint / "ov")
+        shutil.copytree(tiny_checkpoint / "ov" / "vae_decoder", tmp_path / "larger")
         weights = tmp_path / "larger" / "openvino_model.bin"
         weights.write_bytes(weights.read_bytes() * 2)
-        other = LoadedCheckpoint.load(tiny / "ov")
+        other = LoadedCheckpoint.load(tiny_checkpoint / "ov")
         other.pipe.vae_decoder.use_graph_from(tmp_path / "larger")
         assert other.memory_footprint == replace(
             loaded.memory_footprint, vae_decoder=2 * loaded.memory_footprint.vae_decoder
@@ -279,8 +293,13 @@ class TestRoom:
         generate(engine, request_for())
         assert loaded_parts(engine) >= {*ENCODERS, "unet", "vae_decoder"}
 
-    def test_graphs_do_not_stay_beside_what_was_compiled_of_them(self, launch: Any, request_for: Any) -> None:
+    def test_graphs_do_not_stay_beside_what_was_compiled_of_them(
+        self, launch: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         engine = launch()
-        told = generate(engine, request_for())
-        assert all(network._model is None for network in pipe_of(engine).model_parts.values())
-        assert told.finished.peak_bytes > 100 << 20
+        recorded = generate(engine, request_for())
+        read: list[Any] = []
+        monkeypatch.setattr(devices, "core", ReadRecorder(read))
+        parts = pipe_of(engine).model_parts.values()
+        assert len([part.model for part in parts]) == len(read), "each is read from disk when it is needed again"
+        assert recorded.finished.peak_bytes > 100 << 20

@@ -38,10 +38,10 @@ REFERENCE: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def torch_pipe(tiny: Path) -> Any:
+def torch_pipe(tiny_checkpoint: Path) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
-    pipe = StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
+    pipe = StableDiffusionXLPipeline.from_pretrained(tiny_checkpoint / "torch", add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -1,4 +1,4 @@
-"""Real blobs are listed and pruned while engines draw, and drawing goes on with or without them, bit for bit."""
+"""Blobs are listed and pruned while engines draw, and drawing continues with or without them, bit for bit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def loaded_from_cache(engine: OpenVinoEngine) -> bool:
 
 
 def test_what_an_engine_compiled_is_described_kept_while_in_use_and_made_again(
-    own_home: AppPaths, request_for: Any, tiny: Path
+    own_home: AppPaths, request_for: Any, tiny_checkpoint: Path
 ) -> None:
     store = CompileCache(own_home.compiled)
     engine = OpenVinoEngine(own_home)
@@ -43,7 +43,7 @@ def test_what_an_engine_compiled_is_described_kept_while_in_use_and_made_again(
     assert set(entries) == PARTS
     for part, entry in entries.items():
         assert (entry.checkpoints, entry.device, entry.precisions) == (("ov",), "CPU", ("f32",))
-        assert entry.content_id == content_id(tiny / "ov" / part)
+        assert entry.content_id == content_id(tiny_checkpoint / "ov" / part)
         assert entry.size_bytes > 10_000
         assert entry.compile_seconds is not None
         assert entry.in_use
@@ -54,9 +54,9 @@ def test_what_an_engine_compiled_is_described_kept_while_in_use_and_made_again(
     assert (generate(again, request_for()).picture.pixels == picture).all()
     assert loaded_from_cache(again)
     again.close()
-    assert store.prune(10**12, part_compiler.runtime_version, checkpoint_folders=[tiny / "ov"]).removed == (), (
-        "none is stale"
-    )
+    assert (
+        store.prune(10**12, part_compiler.runtime_version, checkpoint_folders=[tiny_checkpoint / "ov"]).removed == ()
+    ), "none is stale"
     assert {entry.part for entry in store.prune(0, part_compiler.runtime_version).removed} == PARTS
     assert list(own_home.compiled.iterdir()) == []
 
@@ -81,10 +81,10 @@ def thread_ends() -> Iterator[Any]:
 
 
 def test_shapes_are_kept_apart_and_the_least_recently_used_goes_after_a_compilation(
-    tmp_path: Path, tiny: Path, thread_ends: Any
+    tmp_path: Path, tiny_checkpoint: Path, thread_ends: Any
 ) -> None:
-    part = tiny / "ov" / "text_encoder"
-    origin = BlobOrigin(tiny / "ov")
+    part = tiny_checkpoint / "ov" / "text_encoder"
+    origin = BlobOrigin(tiny_checkpoint / "ov")
     store, quota = CompileCache(tmp_path), [10**12]
     compiler = part_compiler.Compiler(tmp_path, lambda: quota[0])
 
@@ -125,38 +125,38 @@ def unet_blob(store: CompileCache, checkpoint: Path) -> Path:
 
 
 def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(
-    used_home: AppPaths, request_for: Any, tiny: Path
+    precompiled_home: AppPaths, request_for: Any, tiny_checkpoint: Path
 ) -> None:
-    store = CompileCache(used_home.compiled)
-    first = OpenVinoEngine(used_home)
+    store = CompileCache(precompiled_home.compiled)
+    first = OpenVinoEngine(precompiled_home)
     picture = generate(first, request_for()).picture.pixels
     first.close()
-    blob = unet_blob(store, tiny / "ov")
+    blob = unet_blob(store, tiny_checkpoint / "ov")
     state = blob.stat()
     with blob.open("r+b") as file:
         file.seek(state.st_size * 3 // 4)
         file.write(bytes(65536))
     os.utime(blob, ns=(state.st_atime_ns, state.st_mtime_ns))
     for loads in (False, True):
-        engine = OpenVinoEngine(used_home)
+        engine = OpenVinoEngine(precompiled_home)
         assert (generate(engine, request_for()).picture.pixels == picture).all()
         assert loaded_from_cache(engine) is loads
         engine.close()
 
 
-def test_a_part_that_was_compiled_wrongly_is_made_anew_when_numbers_run_away(
-    used_home: AppPaths, request_for: Any, tiny: Path
+def test_a_part_that_was_compiled_wrongly_is_made_again_when_numbers_run_away(
+    precompiled_home: AppPaths, request_for: Any, tiny_checkpoint: Path
 ) -> None:
     """Its checksum is that of what was compiled, so only what it computes shows that it is wrong."""
-    store = CompileCache(used_home.compiled)
-    first = OpenVinoEngine(used_home)
+    store = CompileCache(precompiled_home.compiled)
+    first = OpenVinoEngine(precompiled_home)
     picture = generate(first, request_for()).picture.pixels
     first.close()
-    blob = unet_blob(store, tiny / "ov")
-    key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=1)
-    _damage_blob(used_home, store, key, tiny / "ov", blob)
+    blob = unet_blob(store, tiny_checkpoint / "ov")
+    key = CompileKey(content_id(tiny_checkpoint / "ov" / "unet"), "unet", "CPU", precision="f32", threads=1)
+    _damage_blob(precompiled_home, store, key, tiny_checkpoint / "ov", blob)
 
-    engine = OpenVinoEngine(used_home)
+    engine = OpenVinoEngine(precompiled_home)
     drawn = generate(engine, request_for()).picture
     assert (drawn.pixels == picture).all()
     assert any("created again" in note for note in drawn.notes)

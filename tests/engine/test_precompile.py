@@ -27,8 +27,8 @@ EXACT = Execution(precision="f32", threads=1)
 
 
 @pytest.fixture
-def paths(used_home: AppPaths) -> AppPaths:
-    return used_home
+def paths(precompiled_home: AppPaths) -> AppPaths:
+    return precompiled_home
 
 
 @pytest.fixture
@@ -55,14 +55,14 @@ def unets(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     [SpeedPreset.EXACT, pytest.param(SpeedPreset.BALANCED, marks=pytest.mark.slow), SpeedPreset.FAST],
     ids=list(SpeedPreset),
 )
-def test_what_was_begun_is_what_is_drawn_with(
-    speed: SpeedPreset, paths: AppPaths, tiny: Path, request_for: Any, engine: Any, unets: list[Any]
+def test_what_was_started_is_what_is_drawn_with(
+    speed: SpeedPreset, paths: AppPaths, tiny_checkpoint: Path, request_for: Any, engine: Any, unets: list[Any]
 ) -> None:
     request = request_for(speed=speed, steps=6)
     expected = generate(engine, request).picture.pixels
     unets.clear()
     compiler = part_compiler.create_compiler(paths)
-    precompile.precompile_unet(compiler, paths, tiny / "ov", EXACT, speed)
+    precompile.precompile_unet(compiler, paths, tiny_checkpoint / "ov", EXACT, speed)
     made = OpenVinoEngine(paths, compiler=compiler)
     assert (generate(made, request).picture.pixels == expected).all()
     whole = [model for model in unets if any("sample" in port.get_names() for port in model.inputs)]
@@ -70,7 +70,7 @@ def test_what_was_begun_is_what_is_drawn_with(
     made.close()
 
 
-def test_nothing_is_begun_that_the_first_run_will_not_ask_for() -> None:
+def test_nothing_is_started_that_the_first_run_will_not_ask_for() -> None:
     """LoRAs change the UNet, and latents that are finished need none: it would only take time and memory."""
     plain = GenerationRequest(checkpoint=Path("x"))
     made = plain.sampling
@@ -84,9 +84,9 @@ def test_nothing_is_begun_that_the_first_run_will_not_ask_for() -> None:
     assert not engine_host.uses_unmodified_unet(replace(plain, start=ResumePoint(latents)))
 
 
-def test_what_was_begun_for_another_is_let_go(paths: AppPaths, tiny: Path, request_for: Any) -> None:
+def test_what_was_started_for_another_is_let_go(paths: AppPaths, tiny_checkpoint: Path, request_for: Any) -> None:
     compiler = part_compiler.create_compiler(paths)
-    precompile.precompile_unet(compiler, paths, tiny / "ov", Execution(precision="bf16"), SpeedPreset.EXACT)
+    precompile.precompile_unet(compiler, paths, tiny_checkpoint / "ov", Execution(precision="bf16"), SpeedPreset.EXACT)
     made = OpenVinoEngine(paths, compiler=compiler)
     generate(made, request_for())
     made.close()
@@ -96,16 +96,18 @@ def test_what_was_begun_for_another_is_let_go(paths: AppPaths, tiny: Path, reque
         time.sleep(0.05)
 
 
-def test_what_cannot_be_begun_is_told_by_the_run(paths: AppPaths, tiny: Path, request_for: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_started_is_reported_by_the_run(
+    paths: AppPaths, tiny_checkpoint: Path, request_for: Any, tmp_path: Path
+) -> None:
     compiler = part_compiler.create_compiler(paths)
     damaged = tmp_path / "damaged"
-    shutil.copytree(tiny / "ov", damaged)
+    shutil.copytree(tiny_checkpoint / "ov", damaged)
     (damaged / "unet" / "openvino_model.xml").write_text("<net>")
     precompile.precompile_unet(compiler, paths, tmp_path / "nothing", EXACT, SpeedPreset.EXACT)
-    precompile.precompile_unet(compiler, paths, tiny / "ov", Execution(device="GPU.7"), SpeedPreset.EXACT)
+    precompile.precompile_unet(compiler, paths, tiny_checkpoint / "ov", Execution(device="GPU.7"), SpeedPreset.EXACT)
     precompile.precompile_unet(compiler, paths, damaged, EXACT, SpeedPreset.EXACT)
     made = OpenVinoEngine(paths, compiler=compiler)
-    told = generate(made, request_for(checkpoint=damaged))
-    assert isinstance(told.last, RunFailed)
-    assert "damaged, or cut short" in told.last.error.what
+    recorded = generate(made, request_for(checkpoint=damaged))
+    assert isinstance(recorded.last, RunFailed)
+    assert "damaged, or cut short" in recorded.last.error.what
     made.close()

@@ -20,10 +20,12 @@ import pytest
 
 from sdxl_desktop.core import child_program
 from sdxl_desktop.core.errors import DeviceError, RequestError
-from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunCancelled, RunFailed
+from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunCancelled, RunFailed, RunPaused
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.engine.engine_protocol import Pausing
 from sdxl_desktop.engine.process.process_engine import ProcessEngine
 from sdxl_desktop.workers import protocol
 from tests.engine.conftest import SIZE, RecordedEvents, generate
@@ -35,12 +37,12 @@ MANY = 300
 
 
 @pytest.fixture(scope="module")
-def process_engine(tmp_path_factory: pytest.TempPathFactory, compiled_before: Path) -> Iterator[ProcessEngine]:
+def process_engine(tmp_path_factory: pytest.TempPathFactory, precompiled_cache: Path) -> Iterator[ProcessEngine]:
     root = tmp_path_factory.mktemp("process")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SDXL_DESKTOP_HOME", str(root))
         paths = AppPaths.from_environment()
-        shutil.copytree(compiled_before, paths.cache)
+        shutil.copytree(precompiled_cache, paths.cache)
         engine = ProcessEngine(paths)
         yield engine
         engine.close()
@@ -48,7 +50,7 @@ def process_engine(tmp_path_factory: pytest.TempPathFactory, compiled_before: Pa
 
 
 def cancel_at(phase: Phase, step: int, act: Callable[[], None]) -> Callable[[EngineEvent], None]:
-    """Do `act` once, as soon as the engine says it is in `phase` at `step` or later."""
+    """Call `act` once, as soon as the engine reports `phase` at `step` or later."""
     done = threading.Event()
 
     def watch(event: EngineEvent) -> None:
@@ -62,14 +64,14 @@ def cancel_at(phase: Phase, step: int, act: Callable[[], None]) -> Callable[[Eng
 def run_until(
     engine: ProcessEngine, request: GenerationRequest, watch: Callable[[EngineEvent], None], cancel: threading.Event
 ) -> RecordedEvents:
-    told = RecordedEvents()
+    recorded = RecordedEvents()
 
     def emit(event: EngineEvent) -> None:
-        told.events.append(event)
+        recorded.events.append(event)
         watch(event)
 
     engine.generate(request, emit, cancel)
-    return told
+    return recorded
 
 
 def uncompiled(request: GenerationRequest, threads: int) -> GenerationRequest:
@@ -92,11 +94,29 @@ def test_cancel_while_denoising_keeps_the_engine_warm(process_engine: ProcessEng
     generate(process_engine, request_for())
     before = process_engine.pid
     cancel = threading.Event()
-    told = run_until(process_engine, request_for(steps=MANY), cancel_at(Phase.DENOISING, 2, cancel.set), cancel)
-    assert isinstance(told.last, RunCancelled)
+    recorded = run_until(process_engine, request_for(steps=MANY), cancel_at(Phase.DENOISING, 2, cancel.set), cancel)
+    assert isinstance(recorded.last, RunCancelled)
     again = generate(process_engine, request_for())
     assert process_engine.pid == before
     assert again.phases[0] == Phase.ENCODING.value, "nothing is loaded or compiled again"
+
+
+def test_a_pause_crosses_the_process_and_continues_in_another_one_bit_for_bit(
+    process_engine: ProcessEngine, engine: Any, request_for: Any
+) -> None:
+    request = request_for(steps=12, scheduler=SchedulerName.DPMPP_2M_SDE)
+    asked, told = threading.Event(), RecordedEvents()
+
+    def hear(event: EngineEvent) -> None:
+        told.events.append(event)
+        cancel_at(Phase.DENOISING, 3, asked.set)(event)
+
+    process_engine.generate(request, hear, threading.Event(), Pausing(asked))
+    assert isinstance(told.last, RunPaused), told.last
+    assert told.last.paused.step >= 3
+    rest = RecordedEvents()
+    engine.generate(request, rest.events.append, threading.Event(), Pausing(threading.Event(), told.last.paused))
+    assert (rest.picture.pixels == generate(engine, request).picture.pixels).all()
 
 
 def test_errors_cross_the_process_whole(process_engine: ProcessEngine, request_for: Any) -> None:
@@ -116,9 +136,9 @@ def test_devices_and_memory_are_known_without_loading_openvino_here(process_engi
 
 
 def test_paths_mean_the_same_in_the_child(
-    process_engine: ProcessEngine, request_for: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    process_engine: ProcessEngine, request_for: Any, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tiny)
+    monkeypatch.chdir(tiny_checkpoint)
     assert generate(process_engine, replace(request_for(), checkpoint=Path("ov"))).picture is not None
 
 
@@ -140,13 +160,16 @@ def test_what_drew_before_memory_was_short_draws_after_it(
         taken = psutil.Process(process_engine.pid).memory_info().vms
         resource.prlimit(process_engine.pid, resource.RLIMIT_AS, (taken, -1))
 
-    told = run_until(process_engine, request_for(size=LARGE_PICTURE), cancel_at(phase, 0, starve), threading.Event())
-    assert isinstance(told.last, RunFailed), told.last
-    assert "memory" in str(told.last.error), told.last.error
+    recorded = run_until(
+        process_engine, request_for(size=LARGE_PICTURE), cancel_at(phase, 0, starve), threading.Event()
+    )
+    assert isinstance(recorded.last, RunFailed), recorded.last
+    assert "memory" in str(recorded.last.error), recorded.last.error
     assert (generate(process_engine, request_for()).picture.pixels == before).all()
 
 
-KILLED_IN_EVERY_RUN = (Phase.COMPILING, Phase.DENOISING)
+KILLED_IN_EVERY_RUN = (Phase.COMPILING,)
+"""Each kill costs the start of another process. The next test kills one during denoising."""
 PHASES = [
     (Phase.STARTING, 0),
     (Phase.LOADING, 0),
@@ -164,7 +187,7 @@ PHASES = [
         for phase, step in PHASES
     ],
 )
-def test_killing_the_engine_is_told_plainly_and_the_next_run_works(
+def test_killing_the_engine_is_reported_plainly_and_the_next_run_works(
     phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
 ) -> None:
     if phase is Phase.STARTING and process_engine.pid is not None:
@@ -178,10 +201,10 @@ def test_killing_the_engine_is_told_plainly_and_the_next_run_works(
         assert process_engine.pid is not None
         os.kill(process_engine.pid, signal.SIGKILL)
 
-    told = run_until(process_engine, request, cancel_at(phase, step, kill), threading.Event())
-    assert isinstance(told.last, RunFailed), told.last
-    assert "stopped" in told.last.error.what
-    assert "Generate" in told.last.error.next_step
+    recorded = run_until(process_engine, request, cancel_at(phase, step, kill), threading.Event())
+    assert isinstance(recorded.last, RunFailed), recorded.last
+    assert "stopped" in recorded.last.error.what
+    assert "Generate" in recorded.last.error.next_step
     if phase is Phase.COMPILING:
         assert generate(process_engine, request_for()).picture is not None
 
@@ -214,8 +237,8 @@ def test_a_cancel_of_an_engine_that_is_stuck_is_answered(
         os.kill(process_engine.pid, signal.SIGSTOP)
         cancel.set()
 
-    told = run_until(process_engine, request, cancel_at(phase, step, stop), cancel)
-    assert isinstance(told.last, RunCancelled), told.last
+    recorded = run_until(process_engine, request, cancel_at(phase, step, stop), cancel)
+    assert isinstance(recorded.last, RunCancelled), recorded.last
     assert process_engine.pid is None
 
 
@@ -229,20 +252,9 @@ def test_an_engine_that_is_stuck_before_it_is_asked_can_be_left(
     os.kill(process_engine.pid, signal.SIGSTOP)
     cancel = threading.Event()
     threading.Timer(0.3, cancel.set).start()
-    told = RecordedEvents()
-    process_engine.generate(request_for(prompts=Prompts(prompt="word " * 200_000)), told.events.append, cancel)
-    assert isinstance(told.last, RunCancelled)
-
-
-def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
-    process_engine: ProcessEngine, request_for: Any
-) -> None:
-    process_engine.devices()
-    pid = process_engine.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
-    assert generate(process_engine, request_for()).picture is not None
-    assert process_engine.pid != pid
+    recorded = RecordedEvents()
+    process_engine.generate(request_for(prompts=Prompts(prompt="word " * 200_000)), recorded.events.append, cancel)
+    assert isinstance(recorded.last, RunCancelled)
 
 
 CANCELLED_IN_EVERY_RUN = (Phase.DENOISING, Phase.COMPILING, Phase.STARTING)
@@ -253,22 +265,22 @@ CANCELLED_IN_EVERY_RUN = (Phase.DENOISING, Phase.COMPILING, Phase.STARTING)
     [
         pytest.param(phase, step, id=phase.value, marks=[] if phase in CANCELLED_IN_EVERY_RUN else [pytest.mark.slow])
         for phase, step in (
+            (Phase.STARTING, 0),  # first, as the test before leaves no process
             (Phase.DENOISING, 2),
             (Phase.DECODING, 0),
             (Phase.ENCODING, 0),
             (Phase.LOADING, 0),
             (Phase.COMPILING, 0),
-            (Phase.STARTING, 0),
         )
     ],
 )
 def test_cancel_is_answered_in_every_phase(
-    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any, tiny: Path, tmp_path: Path
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     request = request_for(steps=MANY) if phase is Phase.DENOISING else request_for(size=LARGE_PICTURE, steps=1)
     if phase is Phase.LOADING:
         elsewhere = tmp_path / "copy"
-        shutil.copytree(tiny / "ov", elsewhere)
+        shutil.copytree(tiny_checkpoint / "ov", elsewhere)
         request = replace(request, checkpoint=elsewhere)
     if phase is Phase.COMPILING:
         request = uncompiled(request, threads=4)
@@ -283,11 +295,22 @@ def test_cancel_is_answered_in_every_phase(
         asked.append(time.monotonic())
         cancel.set()
 
-    told = run_until(process_engine, request, cancel_at(phase, step, stop), cancel)
+    recorded = run_until(process_engine, request, cancel_at(phase, step, stop), cancel)
     waited = time.monotonic() - asked[0]
-    assert isinstance(told.last, RunCancelled), told.last
+    assert isinstance(recorded.last, RunCancelled), recorded.last
     # Not a benchmark: the promise is an answer within a second; the bound leaves room for a busy machine.
     assert waited < 1 + 4
+
+
+def test_an_idle_engine_that_died_is_replaced_before_anything_is_reported(
+    process_engine: ProcessEngine, request_for: Any
+) -> None:
+    process_engine.devices()
+    pid = process_engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
+    assert generate(process_engine, request_for()).picture is not None
+    assert process_engine.pid != pid
 
 
 def test_close_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_for: Any) -> None:
@@ -298,8 +321,8 @@ def test_close_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert pid is not None
     engine.close()
     assert not psutil.pid_exists(pid)
-    told = generate(engine, request_for())
-    assert isinstance(told.last, RunCancelled), "a closed engine starts nothing"
+    recorded = generate(engine, request_for())
+    assert isinstance(recorded.last, RunCancelled), "a closed engine starts nothing"
 
 
 def test_the_child_ends_when_the_application_is_killed(tmp_path: Path) -> None:
@@ -339,7 +362,7 @@ INVALID_MESSAGES = {
 
 
 @pytest.mark.parametrize("frame", INVALID_MESSAGES.values(), ids=INVALID_MESSAGES)
-def test_an_answer_that_cannot_be_read_ends_the_run_in_words(
+def test_an_answer_that_cannot_be_read_ends_the_run_with_a_reason(
     frame: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_for: Any
 ) -> None:
     wait = "os._exit(3)" if frame == INVALID_MESSAGES["cut short"] else "time.sleep(60)"
@@ -352,10 +375,10 @@ sys.stdout.flush()
 {wait}"""
     monkeypatch.setattr(child_program, "child_command", lambda *arguments: [sys.executable, "-c", code])
     engine = ProcessEngine(AppPaths.from_environment())
-    told = generate(engine, request_for())
-    assert isinstance(told.last, RunFailed)
-    assert "stopped unexpectedly" in told.last.error.what
-    assert told.last.error.why
+    recorded = generate(engine, request_for())
+    assert isinstance(recorded.last, RunFailed)
+    assert "stopped unexpectedly" in recorded.last.error.what
+    assert recorded.last.error.why
     assert engine.pid is None
     engine.close()
 

@@ -20,15 +20,15 @@ BOTH = (1, 2)
 
 
 @pytest.fixture(scope="module")
-def torch_pipe(tiny: Path) -> Any:
+def torch_pipe(tiny_checkpoint: Path) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
-    return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
+    return StableDiffusionXLPipeline.from_pretrained(tiny_checkpoint / "torch", add_watermarker=False)
 
 
 @pytest.fixture(scope="module")
-def pipe(tiny: Path, reading: Any) -> Any:
-    return reading(tiny / "ov")
+def pipe(tiny_checkpoint: Path, load_pipeline: Any) -> Any:
+    return load_pipeline(tiny_checkpoint / "ov")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ FakePrompt = Sequence[tuple[str, float]]
 def reference(
     torch_pipe: Any, chunks: Sequence[FakePrompt], layer: int = -2, which: Sequence[int] = BOTH
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(embeddings, pooled) through transformers' encoders, written independently: each chunk as (words, weight) pairs,
+    """(embeddings, pooled) through transformers' encoders, written independently: each chunk as (text, weight) pairs,
     e + w (z − e) token by token."""
     columns, pooled = [], torch.empty(0)
     for number in which:

@@ -29,8 +29,8 @@ def same(one: Any, other: Any) -> bool:
     return bool(np.array_equal(one.pixels, other.pixels))
 
 
-def steps_drawn(told: Any) -> int:
-    return len([event for event in told.of_type(Progress) if event.step])
+def steps_drawn(recorded: Any) -> int:
+    return len([event for event in recorded.of_type(Progress) if event.step])
 
 
 def test_nothing_is_kept_unasked(engine: Any, request_for: Any) -> None:
@@ -50,7 +50,7 @@ HISTORIES = (
     *(SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, SchedulerName.DPMPP_3M_SDE_KARRAS),
     *(SchedulerName.HEUN, SchedulerName.LMS, SchedulerName.UNIPC),
 )
-"""They draw noise on the way, remember earlier steps, do both, look twice, and remember more."""
+"""Ancestral, multistep, both, second-order and higher-order schedulers."""
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_branch_goes_another_way(engine: Any, request_for: Any) -> None:
     assert np.array_equal(shared, not_none(not_none(drawn.latents).predictions)[:3])
 
 
-def test_another_seed_cannot_go_on(engine: Any, request_for: Any) -> None:
+def test_another_seed_cannot_continue(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
     latents = not_none(generate(engine, kept(request)).picture.latents)
     with pytest.raises(RequestError, match="seed"):
@@ -108,9 +108,9 @@ def test_latents_of_another_size_are_refused_by_name(engine: Any, request_for: A
     from sdxl_desktop.core.geometry import Size
 
     latents = not_none(generate(engine, kept(request_for())).picture.latents)
-    told = generate(engine, replace(request_for(size=Size(96, 96)), start=ResumePoint(latents)))
-    assert isinstance(told.last, RunFailed)
-    assert "128x96" in str(told.last.error)
+    recorded = generate(engine, replace(request_for(size=Size(96, 96)), start=ResumePoint(latents)))
+    assert isinstance(recorded.last, RunFailed)
+    assert "128x96" in str(recorded.last.error)
 
 
 def test_a_file_keeps_them_exactly(engine: Any, request_for: Any, tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_every_scheduler_draws_the_starters_picture(name: SchedulerName, drawn: 
 @pytest.mark.parametrize("left", [[], ["prediction_type"], None], ids=["nothing", "all but one", "all"])
 @pytest.mark.parametrize("name", NON_EDM_SCHEDULERS)
 def test_a_schedule_that_is_left_out_is_sdxls(name: SchedulerName, left: list[str] | None) -> None:
-    said = {key: value for key, value in SDXL_SCHEDULER_CONFIG.items() if left is not None and key not in left}
-    config = scheduler_factory.complete_config({"_class_name": "EulerDiscreteScheduler", **said})
+    message = {key: value for key, value in SDXL_SCHEDULER_CONFIG.items() if left is not None and key not in left}
+    config = scheduler_factory.complete_config({"_class_name": "EulerDiscreteScheduler", **message})
     made = scheduler_factory.create_scheduler(name, config, seed=0, steps=8)
     there = dict(made.config)
     assert {key: there[key] for key in SDXL_SCHEDULER_CONFIG if key in there} == {
@@ -82,8 +82,10 @@ def test_null_is_as_if_left_out() -> None:
 
 
 @pytest.mark.parametrize("left", [{}, {"scaling_factor": None}])
-def test_a_scaling_factor_that_is_left_out_is_sdxls(left: dict[str, Any], tiny: Path, tmp_path: Path) -> None:
-    checkpoint = Path(shutil.copytree(tiny / "ov", tmp_path / "ov"))
+def test_a_scaling_factor_that_is_left_out_is_sdxls(
+    left: dict[str, Any], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = Path(shutil.copytree(tiny_checkpoint / "ov", tmp_path / "ov"))
     for part in ("vae_decoder", "vae_encoder"):
         file = checkpoint / part / "config.json"
         config = json.loads(file.read_text("utf-8"))

@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 @dataclass(frozen=True)
 class Composition:
-    """A picture's words, other words for a part of it, and that part: a box or an ellipse somewhere."""
+    """A prompt, another prompt for a region, and that region: a box or an ellipse."""
 
     prompt: str
     other_prompt: str

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from sdxl_desktop.core import speed as speeds
 from sdxl_desktop.core.events import EngineEvent, Progress, RunCancelled
 from sdxl_desktop.core.latents import ResumePoint, SavedLatents
 from sdxl_desktop.core.refine import RefinerMode
@@ -69,7 +68,7 @@ def by_plan(monkeypatch: pytest.MonkeyPatch) -> Fast:
     """The request drawn by a plan of the test's own."""
 
     def asked(request: GenerationRequest, plan: SpeedPlan) -> GenerationRequest:
-        monkeypatch.setitem(speeds._PLANS, SpeedPreset.FAST, plan)
+        monkeypatch.setattr(SpeedPreset, "plan", property(lambda _: plan))
         return at(request, SpeedPreset.FAST)
 
     return asked
@@ -133,34 +132,60 @@ def cached(unet: Any, depth: int, full: list[int], weigh: Callable[..., Any] = r
 
 
 CACHED: dict[str, tuple[Callable[[TinyCheckpoints], GenerationRequest], Topology, list[int]]] = {
-    "text": (lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=9), Topology.BASE, [0, 3, 6]),
+    "text": (
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=9),
+        Topology.BASE,
+        [0, 3, 6],
+    ),
     "not guided": (
-        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=6, guidance_scale=1.0),
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, guidance_scale=1.0),
         Topology.BASE,
         [0, 3],
     ),
     "guidance rescaled": (
-        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=6, guidance_rescale=0.7),
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, guidance_rescale=0.7),
         Topology.BASE,
         [0, 3],
     ),
-    "SSD-1B": (lambda family: BUILDERS[ParityWorkflow.BLOCKS_SSD_1B](family, steps=6), Topology.SSD_1B, [0, 3]),
-    "Vega": (lambda family: BUILDERS[ParityWorkflow.BLOCKS_VEGA](family, steps=6), Topology.VEGA, [0, 3]),
-    "LCM": (lambda family: BUILDERS[ParityWorkflow.FEW_STEP](family, steps=6), Topology.LCM, [0, 3]),
+    "SSD-1B": (
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.BLOCKS_SSD_1B](tiny_checkpoints, steps=6),
+        Topology.SSD_1B,
+        [0, 3],
+    ),
+    "Vega": (
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.BLOCKS_VEGA](tiny_checkpoints, steps=6),
+        Topology.VEGA,
+        [0, 3],
+    ),
+    "LCM": (
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.FEW_STEP](tiny_checkpoints, steps=6),
+        Topology.LCM,
+        [0, 3],
+    ),
     "a share of the steps": (
-        lambda family: BUILDERS[ParityWorkflow.IMAGE](family, steps=10, edit=image_edit(0.6)),
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.IMAGE](tiny_checkpoints, steps=10, edit=image_edit(0.6)),
         Topology.BASE,
         [0, 3],
     ),
-    "nine channels": (lambda family: BUILDERS[ParityWorkflow.INPAINT_9](family, steps=10), Topology.INPAINT, [0, 3]),
-    "refiner": (lambda family: BUILDERS[ParityWorkflow.REFINER](family, steps=10), Topology.REFINER, [0, 3]),
+    "nine channels": (
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.INPAINT_9](tiny_checkpoints, steps=10),
+        Topology.INPAINT,
+        [0, 3],
+    ),
+    "refiner": (
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.REFINER](tiny_checkpoints, steps=10),
+        Topology.REFINER,
+        [0, 3],
+    ),
     "two looks a step": (
-        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=6, scheduler=SchedulerName.HEUN),
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, scheduler=SchedulerName.HEUN),
         Topology.BASE,
         [0, 1, 6, 7],  # of eleven: steps one and four
     ),
     "Karras": (
-        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=9, scheduler=SchedulerName.DPMPP_2M_KARRAS),
+        lambda tiny_checkpoints: BUILDERS[ParityWorkflow.TEXT](
+            tiny_checkpoints, steps=9, scheduler=SchedulerName.DPMPP_2M_KARRAS
+        ),
         Topology.BASE,
         [0, 3, 6],
     ),
@@ -175,11 +200,11 @@ IN_EVERY_RUN = ("text", "two looks a step")
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in IN_EVERY_RUN)) for name in CACHED]
 )
 def test_cached_steps_are_those_of_the_paper(
-    name: str, family: TinyCheckpoints, reference: TorchReference, ours: OurEngine, by_plan: Fast
+    name: str, tiny_checkpoints: TinyCheckpoints, reference: TorchReference, ours: OurEngine, by_plan: Fast
 ) -> None:
     build, topology, full = CACHED[name]
-    request = build(family)
-    unet = reference.pipelines.checkpoint(family.ov(topology)).unet
+    request = build(tiny_checkpoints)
+    unet = reference.pipelines.checkpoint(tiny_checkpoints.ov(topology)).unet
     with cached(unet, 1, full):
         expected = reference.generate(request)
     assert max_difference(ours.generate(by_plan(request, SpeedPlan(step_caching=EVERY_THIRD))), expected) <= TOLERANCE
@@ -202,17 +227,17 @@ def test_cached_steps_are_those_of_the_paper(
         )
     ],
 )
-def test_foretold_features_are_on_the_line_through_the_last_two(
+def test_extrapolated_features_are_on_the_line_through_the_last_two(
     depth: int,
     scheduler: SchedulerName,
-    family: TinyCheckpoints,
-    deep: Path,
+    tiny_checkpoints: TinyCheckpoints,
+    deep_checkpoint: Path,
     reference: TorchReference,
     ours: OurEngine,
     by_plan: Fast,
 ) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=10, scheduler=scheduler)
-    request = replace(request, checkpoint=deep / "ov") if depth == 3 else request
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10, scheduler=scheduler)
+    request = replace(request, checkpoint=deep_checkpoint / "ov") if depth == 3 else request
     order = 1 if scheduler is SchedulerName.EULER else 2
     full = [0, 2, 5, 7] if order == 1 else [0, 1, 4, 5, 10, 11, 14, 15]
     caching = StepCaching(interval=2.5, min_full_steps=1, depth=depth, extrapolate=True)
@@ -226,17 +251,17 @@ def test_foretold_features_are_on_the_line_through_the_last_two(
 
 
 def test_base_and_refiner_keep_features_of_their_own(
-    family: TinyCheckpoints, reference: TorchReference, ours: OurEngine, by_plan: Fast
+    tiny_checkpoints: TinyCheckpoints, reference: TorchReference, ours: OurEngine, by_plan: Fast
 ) -> None:
     request = BUILDERS[ParityWorkflow.ENSEMBLE](
-        family,
+        tiny_checkpoints,
         steps=10,
-        refine=refine_parameters(family, RefinerMode.ENSEMBLE, handoff=0.5),
+        refine=refine_parameters(tiny_checkpoints, RefinerMode.ENSEMBLE, handoff=0.5),
         scheduler=SchedulerName.EULER,
     )
     with ExitStack() as both:
         for topology in (Topology.BASE, Topology.REFINER):
-            unet = reference.pipelines.checkpoint(family.ov(topology)).unet
+            unet = reference.pipelines.checkpoint(tiny_checkpoints.ov(topology)).unet
             both.enter_context(cached(unet, 1, [0, 2]))
         expected = reference.generate(request)
     assert max_difference(ours.generate(by_plan(request, SpeedPlan(step_caching=EVERY_THIRD))), expected) <= TOLERANCE
@@ -301,10 +326,10 @@ def limited(
         if interval.low < sigma <= interval.high:
             states, added = torch.cat([negative, positive]), torch.cat([negative_pooled, pooled])
             without, with_words = ask(states, added, timestep).chunk(2)
-            said = without + sampling.guidance_scale * (with_words - without)
+            message = without + sampling.guidance_scale * (with_words - without)
         else:
-            said = ask(positive, pooled, timestep)
-        latents = scheduler.step(said, timestep, latents).prev_sample
+            message = ask(positive, pooled, timestep)
+        latents = scheduler.step(message, timestep, latents).prev_sample
     return latents[0].numpy()
 
 
@@ -319,12 +344,12 @@ INTERVAL = GuidanceInterval(low=0.4, high=4.0)
 
 
 def test_guidance_is_limited_to_its_interval(
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     reference: TorchReference,
     engine: Engine,
     within: Callable[[GuidanceInterval], None],
 ) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=8)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=8)
     with torch.no_grad():
         expected = limited(request, reference, INTERVAL, reference.pipelines.checkpoint(request.checkpoint).unet)
     everywhere = kept(engine, request).final
@@ -334,7 +359,7 @@ def test_guidance_is_limited_to_its_interval(
 
 
 def test_cached_steps_and_limited_guidance_go_together(
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     reference: TorchReference,
     engine: Engine,
     by_plan: Fast,
@@ -342,7 +367,7 @@ def test_cached_steps_and_limited_guidance_go_together(
 ) -> None:
     """Of eight steps two are not guided, four are, two are not. The third has no feature for its half without the
     words, so it is full though it would not have to be; the seventh and eighth take the half with the words."""
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=8)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=8)
     unet = reference.pipelines.checkpoint(request.checkpoint).unet
     with torch.no_grad(), cached(unet, 1, [0, 2, 4]):
         expected = limited(request, reference, INTERVAL, unet)
@@ -359,12 +384,12 @@ def test_cached_steps_and_limited_guidance_go_together(
 def test_every_scheduler_runs_at_every_speed(
     scheduler: SchedulerName,
     preset: SpeedPreset,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     saved = _count_saved(monkeypatch)
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=10, scheduler=scheduler)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10, scheduler=scheduler)
     latents = kept(engine, at(request, preset))
     caching = preset.plan.step_caching
     assert caching is not None
@@ -375,7 +400,7 @@ def test_every_scheduler_runs_at_every_speed(
 
 
 def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[FeatureBlend]:
-    """Every look that was answered by the shallow graph, as it happens."""
+    """Every UNet call that the shallow graph answered, as it happens."""
     saved: list[FeatureBlend] = []
     predict = FeatureCache.predict
 
@@ -390,16 +415,16 @@ def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[FeatureBlend]:
 @pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 7))])
 @pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, *TWICE_A_STEP])
 def test_going_on_from_a_step_ends_where_the_whole_run_ends(
-    scheduler: SchedulerName, step: int, family: TinyCheckpoints, engine: Engine
+    scheduler: SchedulerName, step: int, tiny_checkpoints: TinyCheckpoints, engine: Engine
 ) -> None:
-    request = at(BUILDERS[ParityWorkflow.TEXT](family, steps=10, scheduler=scheduler), SpeedPreset.FAST)
+    request = at(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10, scheduler=scheduler), SpeedPreset.FAST)
     whole = kept(engine, request)
     again = kept(engine, replace(request, start=ResumePoint(whole, step=step)))
     assert np.array_equal(again.final, whole.final)
 
 
-def test_a_cancelled_run_leaves_nothing_to_the_next(family: TinyCheckpoints, engine: Engine) -> None:
-    request = at(BUILDERS[ParityWorkflow.TEXT](family, steps=10), SpeedPreset.FAST)
+def test_a_cancelled_run_leaves_nothing_to_the_next(tiny_checkpoints: TinyCheckpoints, engine: Engine) -> None:
+    request = at(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10), SpeedPreset.FAST)
     expected = kept(engine, request).final
     other = replace(request, sampling=replace(request.sampling, seed=99))
     cancel, events = Flag(), []
@@ -414,23 +439,23 @@ def test_a_cancelled_run_leaves_nothing_to_the_next(family: TinyCheckpoints, eng
     assert np.array_equal(kept(engine, request).final, expected)
 
 
-def test_every_picture_of_a_run_is_that_of_its_seed(family: TinyCheckpoints, engine: Engine) -> None:
-    request = at(BUILDERS[ParityWorkflow.TEXT](family, steps=10), SpeedPreset.FAST)
+def test_every_picture_of_a_run_is_that_of_its_seed(tiny_checkpoints: TinyCheckpoints, engine: Engine) -> None:
+    request = at(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10), SpeedPreset.FAST)
     two = generate(engine, replace(request, sampling=replace(request.sampling, count=2))).finished.pictures
     second = replace(request, sampling=replace(request.sampling, seed=request.sampling.seed + 1))
     assert np.array_equal(two[1].pixels, generate(engine, second).picture.pixels)
 
 
-def test_exactness_is_not_touched(family: TinyCheckpoints, engine: Engine) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=10)
+def test_exactness_is_not_touched(tiny_checkpoints: TinyCheckpoints, engine: Engine) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10)
     before = kept(engine, request).final
     assert not np.array_equal(kept(engine, at(request, SpeedPreset.FAST)).final, before)
     assert np.array_equal(kept(engine, request).final, before)
 
 
-def test_the_time_left_shrinks_to_nothing(family: TinyCheckpoints, engine: Engine) -> None:
-    told = generate(engine, at(BUILDERS[ParityWorkflow.TEXT](family, steps=10), SpeedPreset.FAST))
-    left = [event.seconds_left for event in told.of_type(Progress) if event.step]
+def test_the_time_left_shrinks_to_nothing(tiny_checkpoints: TinyCheckpoints, engine: Engine) -> None:
+    recorded = generate(engine, at(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=10), SpeedPreset.FAST))
+    left = [event.seconds_left for event in recorded.of_type(Progress) if event.step]
     assert all(seconds is not None and seconds >= 0 for seconds in left)
     assert left[-1] == 0
 
@@ -438,14 +463,14 @@ def test_the_time_left_shrinks_to_nothing(family: TinyCheckpoints, engine: Engin
 # where it cannot be
 
 
-def test_a_unet_whose_graphs_disagree_is_computed_in_full_and_the_person_is_told(
-    family: TinyCheckpoints, engine_home: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_unet_whose_graphs_disagree_is_computed_in_full_and_the_user_is_informed(
+    tiny_checkpoints: TinyCheckpoints, engine_home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
     fresh = OpenVinoEngine(engine_home)
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=6)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6)
     exact = generate(fresh, request).picture
     monkeypatch.setattr(compiled_models, "graphs_agree", lambda full, shallow: False)
     saved = _count_saved(monkeypatch)

@@ -1,4 +1,4 @@
-"""Textual inversion: the words mean what they mean in diffusers, at any precision."""
+"""Textual inversion gives the embeddings that diffusers gives, at any precision."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def embedding(token: str = "<fox>", first: int = 3, second: int = 2) -> TextualI
 
 
 @pytest.fixture
-def attached(tiny: Path, reading: Any) -> Callable[[list[TextualInversionEmbedding]], PromptEncoder]:
+def attached(tiny_checkpoint: Path, load_pipeline: Any) -> Callable[[list[TextualInversionEmbedding]], PromptEncoder]:
     """A prompt encoder over the tiny checkpoint with these embeddings."""
 
     def build(embeddings: list[TextualInversionEmbedding]) -> PromptEncoder:
@@ -54,18 +54,18 @@ def attached(tiny: Path, reading: Any) -> Callable[[list[TextualInversionEmbeddi
         def attach_them(pipe: Any) -> None:
             words.update(attach_embeddings(embeddings, pipe.text_encoder.model, pipe.text_encoder_2.model))
 
-        return PromptEncoder(reading(tiny / "ov", attach_them), words)
+        return PromptEncoder(load_pipeline(tiny_checkpoint / "ov", attach_them), words)
 
     return build
 
 
 @pytest.fixture
-def theirs(tiny: Path) -> Callable[[list[TextualInversionEmbedding]], Any]:
+def theirs(tiny_checkpoint: Path) -> Callable[[list[TextualInversionEmbedding]], Any]:
     """diffusers in torch with these embeddings."""
     from diffusers import StableDiffusionXLPipeline
 
     def build(embeddings: list[TextualInversionEmbedding]) -> Any:
-        pipe = StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
+        pipe = StableDiffusionXLPipeline.from_pretrained(tiny_checkpoint / "torch", add_watermarker=False)
         for each in embeddings:
             for values, encoder, tokenizer in (
                 (each.first, pipe.text_encoder, pipe.tokenizer),
@@ -180,14 +180,14 @@ IN_EVERY_RUN = ((as_f16, "text_encoder"), (as_int8, "text_encoder_2"))
         for each in ((compress, part) for compress in ROOM for part in ("text_encoder", "text_encoder_2"))
     ],
 )
-def test_at_every_precision_a_words_own_vector_is_read_as_that_word(
-    tiny: Path, tmp_path: Path, compress: Compress, part: str
+def test_at_every_precision_a_tokens_own_vector_is_read_as_that_token(
+    tiny_checkpoint: Path, tmp_path: Path, compress: Compress, part: str
 ) -> None:
     """The expectation comes from the compressed network itself: its own, dequantised, vector of a word."""
     word, other = 70, 30
 
     def fresh() -> Any:
-        return compress(ov.Core().read_model(tiny / "ov" / part / "openvino_model.xml"), tmp_path)
+        return compress(ov.Core().read_model(tiny_checkpoint / "ov" / part / "openvino_model.xml"), tmp_path)
 
     width = find_token_embedding(fresh()).width
     nothing = fresh()
@@ -206,7 +206,7 @@ def test_at_every_precision_a_words_own_vector_is_read_as_that_word(
     np.testing.assert_allclose(foreign - positions, vectors(1, width)[0], atol=1e-6)  # in 32 bits, whatever the rest
 
 
-def test_old_exports_find_the_end_of_the_text_beside_an_embedding(tiny: Path, tmp_path: Path) -> None:
+def test_old_exports_find_the_end_of_the_text_beside_an_embedding(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """SDXL's own configuration names 2 as the end mark; then the greatest id counts as the end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -214,7 +214,7 @@ def test_old_exports_find_the_end_of_the_text_beside_an_embedding(tiny: Path, tm
         from optimum.exporters.tasks import TasksManager
         from transformers import CLIPTextModelWithProjection
 
-        model = CLIPTextModelWithProjection.from_pretrained(tiny / "torch" / "text_encoder_2")
+        model = CLIPTextModelWithProjection.from_pretrained(tiny_checkpoint / "torch" / "text_encoder_2")
         model.text_model.eos_token_id = 2
         model.config.output_hidden_states = True
         config = TasksManager.get_exporter_config_constructor(
@@ -235,9 +235,10 @@ def test_old_exports_find_the_end_of_the_text_beside_an_embedding(tiny: Path, tm
 # what does not fit
 
 
-def encoders(tiny: Path) -> tuple[Any, Any]:
+def encoders(tiny_checkpoint: Path) -> tuple[Any, Any]:
     first, second = (
-        ov.Core().read_model(tiny / "ov" / part / "openvino_model.xml") for part in ("text_encoder", "text_encoder_2")
+        ov.Core().read_model(tiny_checkpoint / "ov" / part / "openvino_model.xml")
+        for part in ("text_encoder", "text_encoder_2")
     )
     return first, second
 
@@ -252,37 +253,39 @@ def encoders(tiny: Path) -> tuple[Any, Any]:
     ids=["first", "second", "either"],
 )
 def test_a_wrong_width_names_both_and_nothing_is_attached(
-    tiny: Path, wrong: TextualInversionEmbedding, width: int, wanted: str
+    tiny_checkpoint: Path, wrong: TextualInversionEmbedding, width: int, wanted: str
 ) -> None:
-    first, second = encoders(tiny)
+    first, second = encoders(tiny_checkpoint)
     with pytest.raises(AdditionError, match=rf"<x>.*{width} numbers.*has {wanted}\."):
         attach_embeddings([embedding(), wrong], first, second)
     attach_embeddings([embedding()], first, second)  # would object if it had been changed before
     with pytest.raises(AdditionError, match=r"7 numbers.*has 48"):
-        attach_vectors(encoders(tiny)[1], vectors(1, 7))
+        attach_vectors(encoders(tiny_checkpoint)[1], vectors(1, 7))
 
 
-def test_embeddings_are_attached_once(tiny: Path) -> None:
-    first, _ = encoders(tiny)
+def test_embeddings_are_attached_once(tiny_checkpoint: Path) -> None:
+    first, _ = encoders(tiny_checkpoint)
     attach_vectors(first, vectors(1, FIRST))
     with pytest.raises(ValueError, match="already"):
         attach_vectors(first, vectors(1, FIRST))
 
 
-def test_a_file_for_one_encoder_goes_to_the_one_it_fits(tiny: Path) -> None:
+def test_a_file_for_one_encoder_goes_to_the_one_it_fits(tiny_checkpoint: Path) -> None:
     words: EmbeddingTokenIds = attach_embeddings(
         [
             TextualInversionEmbedding("a", unassigned=vectors(2, FIRST)),
             TextualInversionEmbedding("b", unassigned=vectors(1, SECOND)),
             embedding("c", 1, 1),
         ],
-        *encoders(tiny),
+        *encoders(tiny_checkpoint),
     )
     assert words == {"a": ((ROWS, ROWS + 1), ()), "b": ((), (ROWS,)), "c": ((ROWS + 2,), (ROWS + 1,))}
 
 
-def test_a_refiner_takes_the_second_encoders_vectors(tiny: Path) -> None:
-    assert attach_embeddings([embedding()], None, encoders(tiny)[1]) == {"<fox>": ((0, 1, 2), (ROWS, ROWS + 1))}
+def test_a_refiner_takes_the_second_encoders_vectors(tiny_checkpoint: Path) -> None:
+    assert attach_embeddings([embedding()], None, encoders(tiny_checkpoint)[1]) == {
+        "<fox>": ((0, 1, 2), (ROWS, ROWS + 1))
+    }
 
 
 @pytest.mark.parametrize("token", ["(fox)", "a b", "fox\\", "[x]", "BREAK", ""])

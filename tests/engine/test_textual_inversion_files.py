@@ -1,4 +1,4 @@
-"""Embedding files: the usual ones are read, nothing in them is run, and all others are refused in words."""
+"""Embedding files: the usual ones are read, nothing in them is run, and all others are refused with a reason."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_file_that_wants_to_run_a_program_is_refused_and_nothing_runs(tmp_path
         ("x.pt", None, "No such file"),
     ],
 )
-def test_what_is_no_embedding_is_refused_in_words(tmp_path: Path, name: str, content: Any, why: str) -> None:
+def test_what_is_no_embedding_is_refused_with_a_reason(tmp_path: Path, name: str, content: Any, why: str) -> None:
     file = tmp_path / name
     if isinstance(content, bytes):
         file.write_bytes(content)
@@ -167,12 +167,12 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 def check_mutation(file: Path, content: bytes) -> None:
     """Read or refused, in a sentence."""
     file.write_bytes(content)
-    said = ""
+    message = ""
     try:
         read_embedding(file)
     except AdditionError as problem:
-        said = str(problem)
-    assert len(said) < 700
+        message = str(problem)
+    assert len(message) < 700
 
 
 def mutations(folder: Path, numbers: range) -> None:

@@ -34,7 +34,7 @@ class CountingCore:
 
 
 class WholeAndTiledDecoder:
-    """A VAE decoder compiled whole and, beside it, one that decodes in strips."""
+    """A VAE decoder compiled whole, and one that decodes in strips."""
 
     def __init__(self, model: ov.Model, precision: Any = "f32", core: Any = devices.core) -> None:
         config = devices.compile_properties("CPU", precision=precision, threads=1, cache="")
@@ -61,7 +61,7 @@ def starter() -> ov.Model:
 
 @pytest.fixture(scope="module")
 def in_32_bits(starter: ov.Model) -> WholeAndTiledDecoder:
-    """The starter's, for whoever leaves it as it is."""
+    """The starter's; tests must not change it."""
     return WholeAndTiledDecoder(starter)
 
 

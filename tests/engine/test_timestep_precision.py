@@ -29,7 +29,7 @@ def read(path: Any = UNET, *, exact: bool) -> ov.Model:
 
 
 def infer(compiled: Any, timestep: float, sizes: Any = None) -> Any:
-    """What a UNet says of the same noise and words."""
+    """The prediction of a UNet for the same noise and prompt."""
     given = {}
     for port in compiled.inputs:
         name, shape = port.get_any_name(), port.get_partial_shape()
@@ -79,13 +79,13 @@ def test_in_16_bits_the_unet_is_much_nearer_to_32() -> None:
 def test_neighbouring_timesteps_are_told_apart_in_16_bits() -> None:
     """In 8 bits 949, 950 and 951 would be 948, 952 and 952."""
     mended = compiled(read(exact=True), "bf16")
-    said = [infer(mended, timestep) for timestep in (949, 950, 951, 951.5)]
-    assert all((one != other).any() for one, other in pairwise(said))
+    message = [infer(mended, timestep) for timestep in (949, 950, 951, 951.5)]
+    assert all((one != other).any() for one, other in pairwise(message))
 
 
 @pytest.mark.parametrize("topology", topology_params())
-def test_every_topology_has_its_angles_found(topology: Topology, family: TinyCheckpoints) -> None:
-    model = devices.core.read_model(family.ov(topology) / "unet" / "openvino_model.xml")
+def test_every_topology_has_its_angles_found(topology: Topology, tiny_checkpoints: TinyCheckpoints) -> None:
+    model = devices.core.read_model(tiny_checkpoints.ov(topology) / "unet" / "openvino_model.xml")
     waves = sum(node.get_type_name() in ("Sin", "Cos") for node in model.get_ops())
     patch_unet(model)
     exact = [node for node in model.get_ordered_ops() if node.get_friendly_name() == "angles"]

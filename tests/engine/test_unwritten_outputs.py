@@ -49,7 +49,7 @@ def two_answers(kind: Any) -> ov.Model:
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 @pytest.mark.parametrize("rows", [3, 2], ids=["of the size before", "of another size"])
-def test_what_was_not_written_is_told(kind: Any, rows: int) -> None:
+def test_what_was_not_written_is_reported(kind: Any, rows: int) -> None:
     compiled = CompiledModelWithUnwrittenOutputs(
         devices.core.compile_model(two_answers(kind), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     )

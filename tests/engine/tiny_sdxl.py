@@ -24,6 +24,8 @@ from optimum.exporters.openvino.convert import export_models, get_diffusion_mode
 from optimum.intel import OVConfig
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from tests.garbage import without_garbage_collections
+
 LATENT_SIDE = 16
 VAE_FACTOR = 8
 WIDTH_1, WIDTH_2, POOLED = 32, 48, 64
@@ -43,7 +45,7 @@ SCHEDULER = {
     "steps_offset": 1,
     "timestep_spacing": "leading",
 }
-"""As SDXL base publishes it, with what is said for other schedulers than its own."""
+"""As published with SDXL base, with settings that only other schedulers read."""
 
 
 class Topology(StrEnum):
@@ -59,7 +61,7 @@ class Topology(StrEnum):
     VEGA = "vega"
     """As SSD-1B, shallower."""
     LCM = "lcm"
-    """SSD-1B's blocks (as in LCM-SSD-1B), the guidance scale embedded beside the timestep."""
+    """SSD-1B's blocks (as in LCM-SSD-1B), the guidance scale embedded with the timestep."""
 
 
 DERIVED = tuple(topology for topology in Topology if topology is not Topology.BASE)
@@ -119,8 +121,9 @@ def make_torch(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
 
 
 def export(torch_folder: Path, folder: Path) -> None:
-    """Write the OpenVINO float32 parts of the pipeline in `torch_folder`, as a person does."""
-    main_export(str(torch_folder), folder, task="text-to-image", weight_format="fp32", library_name="diffusers")
+    """Write the OpenVINO float32 parts of the pipeline in `torch_folder`, with optimum-intel's own export."""
+    with without_garbage_collections():
+        main_export(str(torch_folder), folder, task="text-to-image", weight_format="fp32", library_name="diffusers")
 
 
 def make_family(base: Path, folder: Path, topologies: Iterable[Topology] = DERIVED) -> None:
@@ -151,7 +154,7 @@ def make_other_vae(base: Path, folder: Path) -> None:
 
 def make_unet(**options: Any) -> UNet2DConditionModel:
     """SDXL base's UNet with `options` of its configuration changed. Its predictions have about unit deviation, as a
-    trained one's have, so that what it is told shows in the picture."""
+    trained one's have, so that its conditioning shows in the picture."""
     unet = UNet2DConditionModel(
         **{
             "sample_size": LATENT_SIDE,
@@ -244,14 +247,15 @@ def _export_parts(pipe: Any, folder: Path, parts: Iterable[str]) -> None:
     known = get_diffusion_models_for_export_ext(pipe)[1]
     for part in parts:
         known[part][0].save_config(folder / part)
-        export_models(
-            {part: known[part]},
-            folder,
-            [f"{part}/openvino_model.xml"],
-            ov_config=OVConfig(dtype="fp32"),
-            stateful=False,
-            library_name="diffusers",
-        )
+        with without_garbage_collections():
+            export_models(
+                {part: known[part]},
+                folder,
+                [f"{part}/openvino_model.xml"],
+                ov_config=OVConfig(dtype="fp32"),
+                stateful=False,
+                library_name="diffusers",
+            )
 
 
 def tiny_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:

@@ -1,4 +1,4 @@
-"""Changes the graphs of VAE decoders into what other exporters, and stranger VAEs, would give."""
+"""Changes the graphs of VAE decoders into those of other exporters and of unusual VAEs."""
 
 from __future__ import annotations
 

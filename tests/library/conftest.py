@@ -1,4 +1,4 @@
-"""Small real SDXL checkpoints in every form that a person may have, and a library to bring them into."""
+"""Small real SDXL checkpoints in every form that a user may have, and a library to import them into."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME = "small.safetensors"
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`torch` (diffusers), `single` (one file in the original layout, the descriptions beside it), both float32."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -45,7 +45,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
-    """Do an import in this process, which has imported torch already; returns all that was told, which
+    """Do an import in this process, which has imported torch already; returns all events, which
     `recorded_events` reads again."""
     from sdxl_desktop.library.convert.conversion_worker import HOST
 
@@ -57,18 +57,18 @@ def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
 
 
 def recorded_events(checkpoint: Path) -> list[Any]:
-    """What was told while `checkpoint` was made by `convert_here`."""
-    told: list[Any] = pickle.loads(_events_file(checkpoint).read_bytes())
-    return told
+    """The events that were emitted while `convert_here` made `checkpoint`."""
+    reported: list[Any] = pickle.loads(_events_file(checkpoint).read_bytes())
+    return reported
 
 
 def _events_file(checkpoint: Path) -> Path:
-    """The file beside the library that keeps what was told."""
-    return checkpoint.parent.parent / f"{checkpoint.name}.told"
+    """The file next to the library that holds the events."""
+    return checkpoint.parent.parent / f"{checkpoint.name}.events"
 
 
 @pytest.fixture(scope="session")
-def imported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, WeightFormat], Path]:
+def imported(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, WeightFormat], Path]:
     """The checkpoint that importing "torch" or "single" in a format gives, made once for all tests and processes."""
     home = shared_folder(tmp_path_factory) / "imported" / "library"
     home.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def imported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         made = home / f"{form}-{weights}"
         with FileLock(home.parent / f"{made.name}.lock"):
             if not made.exists():
-                path = small / form / NAME if form == "single" else small / form
+                path = small_checkpoint / form / NAME if form == "single" else small_checkpoint / form
                 convert_here(plan_import(path, home, made.name), weights)
         return made
 

@@ -24,7 +24,7 @@ EXACTLY = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE":
 
 
 @pytest.fixture(scope="module")
-def theirs(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def theirs(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder that optimum's own command makes of the small checkpoint, by weight format."""
     home = tmp_path_factory.mktemp("theirs")
 
@@ -32,7 +32,7 @@ def theirs(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         folder = home / weights
         if not folder.exists():
             command = "from optimum.commands.optimum_cli import main; main()"
-            options = ["export", "openvino", "--model", str(small / "torch"), "--task", "text-to-image"]
+            options = ["export", "openvino", "--model", str(small_checkpoint / "torch"), "--task", "text-to-image"]
             subprocess.run(
                 [sys.executable, "-c", command, *options, "--weight-format", weights, str(folder)],
                 check=True,
@@ -45,7 +45,7 @@ def theirs(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 
 
 def picture(folder: Path) -> Any:
-    """float32 [H, W, 3] in [0, 1], drawn by optimum-intel, whoever made the folder."""
+    """float32 [H, W, 3] in [0, 1], drawn by optimum-intel from any folder."""
     import torch
     from optimum.intel import OVStableDiffusionXLPipeline
 

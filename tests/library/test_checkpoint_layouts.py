@@ -48,7 +48,7 @@ def test_a_unet(topology: Topology, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("topology", [Topology.BASE, Topology.REFINER, Topology.INPAINT])
 def test_diffusers_reads_the_same_from_that_layout(topology: Topology) -> None:
-    """The referee of the test above: diffusers' own reader of original UNets."""
+    """The reference of the test above: diffusers' own reader of original UNets."""
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
     unet = make_unet(**UNET_OPTIONS[topology])

@@ -1,4 +1,4 @@
-"""Modules, classes and paths that a stranger's files name are never imported, run or followed, whatever is done."""
+"""Modules, classes and paths that untrusted files name are never imported, run or followed."""
 
 from __future__ import annotations
 
@@ -187,13 +187,13 @@ def test_two_folders_are_compared_measured_prepared_and_downloaded_from_the_comm
 
 @pytest.mark.slow
 def test_a_diffusers_folder_and_its_vae_are_converted(
-    small: Path,
+    small_checkpoint: Path,
     tmp_path: Path,
     marker: Path,
     engine: Engine,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = planted(small / "torch", tmp_path / "evil", marker)
+    folder = planted(small_checkpoint / "torch", tmp_path / "evil", marker)
     monkeypatch.chdir(folder)
     plan = plan_import(folder, tmp_path / "home", "converted")
     convert_here(plan, WeightFormat.FP16)

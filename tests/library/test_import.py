@@ -34,7 +34,7 @@ SIZE = Size(128, 96)
 
 
 @pytest.fixture(scope="session")
-def optimum(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def optimum(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What optimum-intel makes of the same checkpoint, in float32."""
     import warnings
 
@@ -43,7 +43,7 @@ def optimum(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         from tests.engine import tiny_sdxl
 
         folder = tmp_path_factory.mktemp("optimum")
-        tiny_sdxl.export(small / "torch", folder)
+        tiny_sdxl.export(small_checkpoint / "torch", folder)
     return folder
 
 
@@ -68,11 +68,15 @@ def test_a_single_file_becomes_what_the_diffusers_folder_becomes(imported: Bring
     assert [part for part in OPENVINO_PARTS if single[part] != folder[part]] == []
 
 
-def test_the_picture_is_the_one_that_diffusers_draws_in_torch(small: Path, imported: Bring, engine: Engine) -> None:  # noqa: F811
+def test_the_picture_is_the_one_that_diffusers_draws_in_torch(
+    small_checkpoint: Path,
+    imported: Bring,
+    engine: Engine,  # noqa: F811
+) -> None:
     import torch
     from diffusers import StableDiffusionXLPipeline
 
-    pipe = StableDiffusionXLPipeline.from_pretrained(small / "torch")
+    pipe = StableDiffusionXLPipeline.from_pretrained(small_checkpoint / "torch")
     pipe.set_progress_bar_config(disable=True)
     theirs = pipe(
         "a red cat",
@@ -113,18 +117,18 @@ def test_each_part_computes_what_optimum_intels_does(part: str, imported: Bring,
 
 
 def inputs(graph: Any) -> dict[str, Any]:
-    chance, fed = np.random.default_rng(3), {}
+    rng, fed = np.random.default_rng(3), {}
     for port in graph.inputs:
         name, sides = port.get_any_name(), port.get_partial_shape()
         shape = [
             side.get_length() if side.is_static else {0: 2, 1: 77}.get(axis, 16) for axis, side in enumerate(sides)
         ]
         if name == "input_ids":
-            fed[name] = chance.integers(0, 500, shape)
+            fed[name] = rng.integers(0, 500, shape)
         elif name == "timestep":
             fed[name] = np.full([1] * len(shape), 500, port.get_element_type().to_dtype())
         else:
-            fed[name] = chance.standard_normal(shape).astype(np.float32)
+            fed[name] = rng.standard_normal(shape).astype(np.float32)
     return fed
 
 
@@ -175,8 +179,8 @@ def test_verify_finds_one_changed_bit_and_a_missing_file(imported: Bring, tmp_pa
 
 
 def test_progress_never_falls_and_counts_every_weight(imported: Bring) -> None:
-    told = recorded_events(imported("single", WeightFormat.INT8))
-    steps = [event for event in told if isinstance(event, ConversionProgress)]
+    reported = recorded_events(imported("single", WeightFormat.INT8))
+    steps = [event for event in reported if isinstance(event, ConversionProgress)]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -204,14 +208,14 @@ def test_an_openvino_folder_is_copied_as_it_is(imported: Bring, tmp_path: Path) 
 
 
 @pytest.fixture(scope="session")
-def half(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def half(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The single file in half precision, as most are."""
     from safetensors.torch import load_file
 
     from tests.library import original_layout
 
     file = tmp_path_factory.mktemp("half") / "folder" / NAME
-    shutil.copytree(small / "single", file.parent)
+    shutil.copytree(small_checkpoint / "single", file.parent)
     original_layout.save({name: tensor.half() for name, tensor in load_file(file).items()}, file)
     return file
 
@@ -227,7 +231,9 @@ def test_a_half_precision_file_in_half_precision(half: Path, imported: Bring, tm
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_half_precision_file_is_widened_exactly_and_stays_half(small: Path, half: Path, tmp_path: Path) -> None:
+def test_a_half_precision_file_is_widened_exactly_and_stays_half(
+    small_checkpoint: Path, half: Path, tmp_path: Path
+) -> None:
     """The UNet's graph computes in f32 with the file's numbers, which it holds in f16."""
     import openvino as ov
     import torch
@@ -243,7 +249,7 @@ def test_a_half_precision_file_is_widened_exactly_and_stays_half(small: Path, ha
         )
     fed = inputs(graph)
     ours = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(fed)[0]
-    unet = UNet2DConditionModel.from_pretrained(small / "torch" / "unet").half().float()
+    unet = UNet2DConditionModel.from_pretrained(small_checkpoint / "torch" / "unet").half().float()
     given = {name: torch.from_numpy(value) for name, value in fed.items()}
     added = {"text_embeds": given.pop("text_embeds"), "time_ids": given.pop("time_ids")}
     with torch.no_grad():
@@ -253,25 +259,25 @@ def test_a_half_precision_file_is_widened_exactly_and_stays_half(small: Path, ha
     assert sum(sizes) < 2.2 * part.parameters
 
 
-def test_a_ckpt_is_read_by_torchs_weights_only_loader(small: Path, tmp_path: Path) -> None:
+def test_a_ckpt_is_read_by_torchs_weights_only_loader(small_checkpoint: Path, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
     from sdxl_desktop.library.convert.unpickling import convert_pickle
 
-    weights = load_file(small / "single" / NAME)
+    weights = load_file(small_checkpoint / "single" / NAME)
     torch.save({"state_dict": weights, "global_step": 7}, tmp_path / "small.ckpt")
     assert plan_import(tmp_path / "small.ckpt", tmp_path / "library").kind is ModelKind.PICKLED
     convert_pickle(tmp_path / "small.ckpt", tmp_path / "plain.safetensors", lambda count: None)
     plain = load_file(tmp_path / "plain.safetensors")
     assert plain.keys() == weights.keys()
     assert all(torch.equal(plain[name], weights[name]) for name in weights)
-    assert identify_file(tmp_path / "plain.safetensors", small / "single").parts
+    assert identify_file(tmp_path / "plain.safetensors", small_checkpoint / "single").parts
 
 
 @pytest.mark.slow
-def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(small: Path, tmp_path: Path) -> None:
-    plan = plan_import(small / "single" / NAME, tmp_path / "library")
+def test_in_a_process_of_its_own_stopped_by_the_user_and_continued(small_checkpoint: Path, tmp_path: Path) -> None:
+    plan = plan_import(small_checkpoint / "single" / NAME, tmp_path / "library")
     cancel, before = threading.Event(), []
 
     def stop_at_the_second_part(progress: ConversionProgress) -> None:
@@ -291,22 +297,24 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(small: P
     assert sorted(entry.name for entry in plan.library_folder.iterdir()) == ["small"], "nothing is left lying about"
 
 
-def test_a_conversion_that_takes_too_much_memory_is_stopped_with_a_sentence(small: Path, tmp_path: Path) -> None:
-    plan = plan_import(small / "torch", tmp_path / "library")
+def test_a_conversion_that_takes_too_much_memory_is_stopped_with_a_reason(
+    small_checkpoint: Path, tmp_path: Path
+) -> None:
+    plan = plan_import(small_checkpoint / "torch", tmp_path / "library")
     with pytest.raises(SdxlDesktopError, match="too much memory"):
         run_import(plan, WeightFormat.INT8, lambda progress: None, memory_limit=50 * 2**20)
     discard_import(plan, WeightFormat.INT8)
     assert list(plan.library_folder.iterdir()) == [] if plan.library_folder.is_dir() else True
 
 
-def test_no_format_is_chosen_silently_and_no_name_is_taken_twice(small: Path, tmp_path: Path) -> None:
+def test_no_format_is_chosen_silently_and_no_name_is_taken_twice(small_checkpoint: Path, tmp_path: Path) -> None:
     home = tmp_path / "library"
-    plan = plan_import(small / "torch", home)
+    plan = plan_import(small_checkpoint / "torch", home)
     with pytest.raises(CheckpointError, match="format must be chosen"):
         run_import(plan, None, lambda progress: None)
     (home / "torch").mkdir(parents=True)
-    assert plan_import(small / "torch", home).name == "torch-2"
+    assert plan_import(small_checkpoint / "torch", home).name == "torch-2"
     with pytest.raises(CheckpointError, match="already"):
-        plan_import(small / "torch", home, "torch")
+        plan_import(small_checkpoint / "torch", home, "torch")
     with pytest.raises(CheckpointError, match="cannot be the name"):
-        plan_import(small / "torch", home, "../evil")
+        plan_import(small_checkpoint / "torch", home, "../evil")

@@ -1,4 +1,4 @@
-"""A conversion that is killed at any moment goes on or starts again, and no half checkpoint is ever to be seen."""
+"""A conversion that is killed at any moment continues or starts again, and no partial checkpoint is ever visible."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and kills as POSIX does")
 
 
-class Zygote:
+class ConversionServer:
     def __init__(self, log: IO[bytes]) -> None:
         self.log = Path(log.name)
-        self._told = self.log.with_suffix(".told")
+        self._messages_file = self.log.with_suffix(".events")
         self._before = 0
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests" / "library" / "fork_server.py"), str(self._told)],
+            [sys.executable, str(ROOT / "tests" / "library" / "fork_server.py"), str(self._messages_file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -45,10 +45,10 @@ class Zygote:
         assert self._line() == "ready"
 
     def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: tuple[int, float] | None = None) -> int:
-        """The exit status of a conversion, which is killed so many seconds after it has told so many times, if it
+        """The exit status of a conversion, which is killed so many seconds after so many messages, if it
         comes so far."""
         assert self._process.stdin is not None
-        self._before, over = self._told.stat().st_size, threading.Event()
+        self._before, over = self._messages_file.stat().st_size, threading.Event()
         protocol.write(self._process.stdin, conversion_job(plan, weights, MEMORY_LIMIT))
         child = int(self._line())
 
@@ -68,17 +68,17 @@ class Zygote:
             killer.join()
         return status
 
-    def told(self) -> list[Any]:
-        """What the last conversion told."""
+    def reported(self) -> list[Any]:
+        """The events of the last conversion."""
         return [message.event for message in self._messages() if isinstance(message, JobEvent)]
 
     def _messages(self) -> list[JobMessage]:
         """The whole messages of the last conversion."""
         messages: list[JobMessage] = []
-        with self._told.open("rb") as told, contextlib.suppress(EOFError):
-            told.seek(self._before)
+        with self._messages_file.open("rb") as reported, contextlib.suppress(EOFError):
+            reported.seek(self._before)
             while True:
-                messages.append(protocol.read(told))
+                messages.append(protocol.read(reported))
         return messages
 
     def _line(self) -> str:
@@ -94,39 +94,43 @@ class Zygote:
 
 
 @pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with (tmp_path_factory.mktemp("zygote") / "log").open("wb") as log:
-        made = Zygote(log)
+def conversion_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConversionServer]:
+    with (tmp_path_factory.mktemp("conversion_server") / "log").open("wb") as log:
+        made = ConversionServer(log)
         yield made
         made.end()
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_at_random_moments(
-    kills: int, zygote: Zygote, small: Path, imported: Callable[[str, WeightFormat], Path], tmp_path: Path
+    kills: int,
+    conversion_server: ConversionServer,
+    small_checkpoint: Path,
+    imported: Callable[[str, WeightFormat], Path],
+    tmp_path: Path,
 ) -> None:
-    chance, weights = random.Random(kills), WeightFormat.INT8
+    rng, weights = random.Random(kills), WeightFormat.INT8
     whole = imported("single", weights)
     expected, events = contents(whole), len(recorded_events(whole))
     library = Library(tmp_path / "none", tmp_path / "library")
-    plan = plan_import(small / "single" / NAME, library.user_folder)
+    plan = plan_import(small_checkpoint / "single" / NAME, library.user_folder)
     killed = 0
     while killed < kills:
-        status = zygote.convert(plan, weights, (chance.randrange(events), chance.uniform(0, 0.5)))
+        status = conversion_server.convert(plan, weights, (rng.randrange(events), rng.uniform(0, 0.5)))
         assert library.checkpoints() == (), "nothing is to be seen before it is whole"
         assert {entry.name for entry in library.user_folder.iterdir()} <= {WORK_FOLDER_NAME}
         if status == 0:
             assert contents(plan.build_folder(weights).whole) == expected
             plan.build_folder(weights).discard()
         else:
-            assert status == signal.SIGKILL, zygote.log.read_text()[-2000:]
+            assert status == signal.SIGKILL, conversion_server.log.read_text()[-2000:]
             killed += 1
-    assert zygote.convert(plan, weights) == 0
+    assert conversion_server.convert(plan, weights) == 0
     assert contents(plan.build_folder(weights).whole) == expected
     _damage(plan.build_folder(weights).whole / "vae_decoder" / "openvino_model.bin")
-    assert zygote.convert(plan, weights) == 0
+    assert conversion_server.convert(plan, weights) == 0
     assert contents(plan.build_folder(weights).whole) == expected, "a finished part that was damaged is made again"
-    steps = [event for event in zygote.told() if isinstance(event, ConversionProgress)]
+    steps = [event for event in conversion_server.reported() if isinstance(event, ConversionProgress)]
     assert {step.part for step in steps if step.phase is ConversionPhase.TRACING} == {"vae_decoder"}, (
         "and the others are kept"
     )

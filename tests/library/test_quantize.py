@@ -32,7 +32,7 @@ from tests.library.conftest import MEMORY_LIMIT
 from tests.library.test_import import SIZE, Bring, picture
 
 Make = Callable[[QuantizationMethod], Path]
-_told: dict[QuantizationMethod, list[Any]] = {}
+_events_by_method: dict[QuantizationMethod, list[Any]] = {}
 
 
 def calibrated(source: Checkpoint, **settings: Any) -> Calibration:
@@ -42,7 +42,7 @@ def calibrated(source: Checkpoint, **settings: Any) -> Calibration:
 
 
 def quantize_here(plan: QuantizationPlan) -> list[Any]:
-    """Do it in this process, which has imported torch already; returns all that was told."""
+    """Quantize in this process, which has imported torch already; returns all events."""
     from sdxl_desktop.library.quantize.quantization_worker import HOST
 
     events: list[Any] = []
@@ -60,7 +60,7 @@ def made(imported: Bring, tmp_path_factory: pytest.TempPathFactory) -> Make:
         if not (home / method).exists():
             source = read_checkpoint(imported("torch", WeightFormat.FP32))
             plan = plan_quantization(source, home, method, method.value, calibrated(source))
-            _told[method] = quantize_here(plan)
+            _events_by_method[method] = quantize_here(plan)
         return home / method
 
     return make
@@ -148,7 +148,7 @@ def test_the_source_is_only_read_and_the_record_says_how_it_was_made(made: Make,
 
 def test_progress_never_falls_and_counts_every_look(made: Make) -> None:
     made(QuantizationMethod.HYBRID)
-    steps = [event for event in _told[QuantizationMethod.HYBRID] if isinstance(event, QuantizationProgress)]
+    steps = [event for event in _events_by_method[QuantizationMethod.HYBRID] if isinstance(event, QuantizationProgress)]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -180,7 +180,7 @@ def test_samples_are_what_the_unet_is_given_at_the_real_settings(imported: Bring
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported: Bring, tmp_path: Path) -> None:
+def test_in_a_process_of_its_own_stopped_by_the_user_and_continued(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
     plan = plan_quantization(source, tmp_path / "library", QuantizationMethod.INT8)
     cancel = threading.Event()
@@ -201,7 +201,7 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported
     assert [entry.name for entry in plan.library_folder.iterdir()] == [checkpoint.name], "nothing is left lying about"
 
 
-def test_what_takes_too_much_memory_is_stopped_with_a_sentence(imported: Bring, tmp_path: Path) -> None:
+def test_what_takes_too_much_memory_is_stopped_with_a_reason(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
     plan = plan_quantization(source, tmp_path / "library", QuantizationMethod.INT4)
     with pytest.raises(SdxlDesktopError, match="too much memory"):

@@ -48,7 +48,7 @@ def compressed(unet: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     weights = weight_compression.find_weights(model)
     done: list[int] = []
     with warnings.catch_warnings(), MemmapBuffer(folder / "spool", weight_compression.buffer_bytes(weights)) as spool:
-        warnings.simplefilter("ignore")  # "not writable": nobody writes
+        warnings.simplefilter("ignore")  # "not writable": nothing writes to it
         weight_compression.compress_to_int4(model, weights, spool, done.append)
         assert sum(done) == sum(weight.count for weight in weights)
         ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)

@@ -69,7 +69,7 @@ def start_in(folder: Path, *command: str, python_path: str = str(ROOT)) -> tuple
 @pytest.mark.parametrize(
     "python_path",
     [
-        pytest.param(str(ROOT), id=""),
+        pytest.param(str(ROOT), id="", marks=pytest.mark.slow),
         pytest.param(f"{os.pathsep}{ROOT}", id=":", marks=pytest.mark.slow),
         pytest.param(f"{ROOT}{os.pathsep}.", id="."),
     ],
@@ -117,7 +117,7 @@ def test_a_child_works_in_a_folder_of_the_application(home: Path) -> None:
     assert not list(child_program.child_working_folder().iterdir())
 
 
-def test_a_child_is_told_no_relative_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_child_gets_no_relative_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "here", ".", str(tmp_path / "there")]))
     monkeypatch.setenv("SDXL_DESKTOP_HOME", "portable")

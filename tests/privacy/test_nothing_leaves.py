@@ -35,7 +35,7 @@ SWITCHES = {
 
 
 @dataclass
-class Person:
+class UserAccount:
     """An account on a computer: an empty home, a folder to work in, and all that the application writes."""
 
     root: Path
@@ -48,8 +48,8 @@ class Person:
     def work(self) -> Path:
         return self.root / "work"
 
-    def does(self, *arguments: str) -> str:
-        """Run Python with `arguments`, and return what is wrong about it: what was looked up, opened or written."""
+    def run(self, *arguments: str) -> str:
+        """Run Python with `arguments`, and return the violations: what was looked up, opened or written."""
         report = self.root / "report"
         report.unlink(missing_ok=True)
         allowed = [f"{self.root / name}{os.sep}" for name in ("app", "tmp", "work")]
@@ -76,14 +76,14 @@ class Person:
             timeout=250,
             check=False,
         )
-        said = "" if done.returncode == 0 else f"exit code {done.returncode}\n{done.stdout[-2000:]}\n"
-        said += report.read_text() if report.exists() else ""
-        return said + "".join(f"wrote {file}\n" for file in (self.root / "home").rglob("*") if file.is_file())
+        message = "" if done.returncode == 0 else f"exit code {done.returncode}\n{done.stdout[-2000:]}\n"
+        message += report.read_text() if report.exists() else ""
+        return message + "".join(f"wrote {file}\n" for file in (self.root / "home").rglob("*") if file.is_file())
 
 
 @pytest.fixture
-def person(tmp_path: Path) -> Person:
-    return Person(tmp_path)
+def user(tmp_path: Path) -> UserAccount:
+    return UserAccount(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -96,23 +96,23 @@ def diffusers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_watch_sees_what_it_is_for(person: Person) -> None:
+def test_the_watch_sees_what_it_is_for(user: UserAccount) -> None:
     """An unwatched process would pass every test here."""
     code = "import socket, pathlib\ntry: socket.getaddrinfo('localhost', 80)\nexcept OSError: pass\n"
     code += "socket.socket().close()\n(pathlib.Path.home() / 'x').touch()"
-    seen = person.does("-c", code)
+    seen = user.run("-c", code)
     assert "getaddrinfo localhost" in seen
     assert "socket.__new__" in seen
-    assert f"wrote {person.root / 'home' / 'x'}" in seen
+    assert f"wrote {user.root / 'home' / 'x'}" in seen
 
 
 @pytest.mark.parametrize("arguments", [["devices"], ["checkpoints", "list"], ["cache", "prune"]], ids=" ".join)
-def test_short_verbs(person: Person, arguments: list[str]) -> None:
-    assert person.does(*PROGRAM, *arguments) == ""
+def test_short_commands(user: UserAccount, arguments: list[str]) -> None:
+    assert user.run(*PROGRAM, *arguments) == ""
 
 
-def test_what_would_report(person: Person) -> None:
-    """OpenVINO would report each import of it and each conversion, NNCF each use, the hub's library what it is told."""
+def test_what_would_report(user: UserAccount) -> None:
+    """OpenVINO would report each import of it and each conversion, NNCF each use, huggingface_hub what it is given."""
     script = textwrap.dedent("""
         import sdxl_desktop
         import openvino as ov, torch
@@ -122,22 +122,22 @@ def test_what_would_report(person: Person) -> None:
         from huggingface_hub.utils import send_telemetry
         send_telemetry("a")
     """)
-    assert person.does("-c", script) == ""
+    assert user.run("-c", script) == ""
 
 
 @pytest.mark.slow
-def test_importing_and_drawing_with_a_vae_that_is_converted(person: Person, diffusers_folder: Path) -> None:
+def test_importing_and_drawing_with_a_vae_that_is_converted(user: UserAccount, diffusers_folder: Path) -> None:
     """OpenVINO's converter would report each conversion, and each kind of operation in it; NNCF what it compresses."""
-    shutil.copytree(diffusers_folder, person.work / "small")
+    shutil.copytree(diffusers_folder, user.work / "small")
     arguments = ["checkpoints", "import", "small", "--name", "mine", "--weights", "int8"]  # a path of the work folder
-    assert person.does(*PROGRAM, *arguments) == ""
-    assert person.does(*PROGRAM, "checkpoints", "verify", "mine") == ""
+    assert user.run(*PROGRAM, *arguments) == ""
+    assert user.run(*PROGRAM, "checkpoints", "verify", "mine") == ""
     drawing = ["a leaf", "--checkpoint", "mine", "--vae", "small/vae", "--steps", "1", "--size", "64x64"]
-    assert person.does(*PROGRAM, "generate", *drawing, "-o", "leaf.png") == ""
-    assert (person.work / "leaf.png").is_file()
+    assert user.run(*PROGRAM, "generate", *drawing, "-o", "leaf.png") == ""
+    assert (user.work / "leaf.png").is_file()
 
 
-def test_the_windows_engine(person: Person) -> None:
+def test_the_windows_engine(user: UserAccount) -> None:
     script = textwrap.dedent(f"""
         import threading
         from pathlib import Path
@@ -154,12 +154,12 @@ def test_the_windows_engine(person: Person) -> None:
         engine.close()
         assert isinstance(told[-1], RunFinished), told[-1]
     """)
-    assert person.does("-c", script) == ""
+    assert user.run("-c", script) == ""
 
 
 @pytest.mark.slow
-def test_quantizing_comparing_and_measuring(person: Person, diffusers_folder: Path) -> None:
-    shutil.copytree(diffusers_folder, person.work / "small")
+def test_quantizing_comparing_and_measuring(user: UserAccount, diffusers_folder: Path) -> None:
+    shutil.copytree(diffusers_folder, user.work / "small")
     quick = ["--steps", "2", "--size", "64x64"]
     for arguments in (
         ["checkpoints", "import", "small", "--name", "mine", "--weights", "fp32"],
@@ -170,4 +170,4 @@ def test_quantizing_comparing_and_measuring(person: Person, diffusers_folder: Pa
         ["bench", "--checkpoint", "mine", "--devices", "--size", "64x64"],
         ["cache", "prepare", "mine"],
     ):
-        assert person.does(*PROGRAM, *arguments) == "", arguments
+        assert user.run(*PROGRAM, *arguments) == "", arguments

@@ -24,10 +24,12 @@ from sdxl_desktop.bridge.background import FailureCallback, Outcome, Worker
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.session.settings_store import SettingsStore
+from sdxl_desktop.ui import theme
 from sdxl_desktop.ui.app import build_window, create_application
+from sdxl_desktop.ui.library import library_stylesheet
 from sdxl_desktop.ui.main_window import MainWindow
 
 T = TypeVar("T")
@@ -68,10 +70,12 @@ class GatedEngine(FakeEngine):
 
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         while not self.gate.wait(0.005) and not cancel.is_set():
             pass
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def make_checkpoint(folder: Path, *, title: str, side: int = 64, steps: int = 3, guidance: float = 4.0) -> Path:
@@ -101,6 +105,7 @@ def make_tokenizer(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text("{}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -126,6 +131,20 @@ def shipped(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def app(qapp: QApplication) -> QApplication:
     return create_application()
+
+
+@pytest.fixture
+def plain_style(app: QApplication, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows without the application's style sheets, for tests of behaviour: Qt applies a sheet to a whole subtree
+    each time that a widget gets another parent, which takes half of the time of building a window and its dialogs.
+
+    Tests marked `styled` in such a module have them: those that press on a part of a control."""
+    if request.node.get_closest_marker("styled") is not None:
+        return
+    if app.styleSheet():
+        app.setStyleSheet("")  # an earlier test's
+    monkeypatch.setattr(theme, "build_stylesheet", lambda colours: "")
+    monkeypatch.setattr(library_stylesheet, "LIBRARY_STYLESHEET", "")
 
 
 MakeWindow = Callable[..., MainWindow]
@@ -181,9 +200,10 @@ def wait_until_idle(qtbot: QtBot, window: MainWindow) -> None:
 def still_running() -> list[QObject]:
     """Return the running threads and workers and the active timers of this process."""
     found: list[QObject] = []
-    for thing in gc.get_objects():
-        kind = type(thing)
-        if issubclass(kind, QThread | QTimer | Worker) and shiboken6.isValid(thing):
+    things = gc.get_objects()
+    kinds = {kind for kind in set(map(type, things)) if issubclass(kind, QThread | QTimer | Worker)}
+    for thing in [thing for thing in things if type(thing) in kinds]:
+        if shiboken6.isValid(thing):
             match thing:
                 case QThread():
                     busy = thing.isRunning()

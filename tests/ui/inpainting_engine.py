@@ -10,7 +10,7 @@ import numpy as np
 from sdxl_desktop.core.events import Picture, PictureFinished, Preview, Progress, RunFinished
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.edit_inputs import EditInputs
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 
 SIDE = 64
@@ -20,7 +20,9 @@ SIDE = 64
 class InpaintingEngine(FakeEngine):
     """Draws gradients, and composites them into the picture as the real engine does."""
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         def blend(event: Any) -> None:
             match event:
                 case PictureFinished():
@@ -30,7 +32,7 @@ class InpaintingEngine(FakeEngine):
                 case Progress() | Preview() | _:
                     emit(event)
 
-        super().generate(request, blend, cancel)
+        super().generate(request, blend, cancel, pausing)
 
 
 def finish_picture(request: GenerationRequest, picture: Picture) -> Picture:

@@ -28,6 +28,8 @@ from sdxl_desktop.ui.save_dialog import SaveTarget
 from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
 from tests.ui.conftest import MakeWindow, wait_until_idle
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @pytest.fixture
 def loop(app: QApplication) -> Iterator[QEventLoop]:
@@ -93,11 +95,11 @@ def test_reading_that_never_ends_is_given_up_and_stops_nothing_else(loop: QEvent
     assert all(isinstance(one, ReadTimeoutError) for one in seen[2:])
 
 
-def test_an_answer_that_fails_is_told(loop: QEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[BaseException] = []
+def test_an_answer_that_fails_is_reported(loop: QEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[BaseException] = []
 
     def hook(kind: object, problem: BaseException, trace: object) -> None:
-        told.append(problem)
+        reported.append(problem)
         loop.stop()
 
     monkeypatch.setattr(sys, "excepthook", hook)
@@ -109,7 +111,7 @@ def test_an_answer_that_fails_is_told(loop: QEventLoop, monkeypatch: pytest.Monk
     background.read(lambda: None, done)
     loop.run_forever()
     background.close()
-    assert [str(problem) for problem in told] == ["while it was shown"]
+    assert [str(problem) for problem in reported] == ["while it was shown"]
 
 
 # in the window
@@ -119,7 +121,7 @@ def banner(window: MainWindow) -> str:
     return window.canvas_area.banner.accessibleName()
 
 
-def test_a_picture_whose_saving_fails_as_nobody_foresaw_stays_and_is_told(
+def test_a_picture_whose_saving_fails_unexpectedly_stays_and_is_reported(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -134,7 +136,9 @@ def test_a_picture_whose_saving_fails_as_nobody_foresaw_stays_and_is_told(
     assert "no such thing was foreseen" in banner(window)
 
 
-def test_a_library_that_cannot_be_looked_at_is_told(make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_cannot_be_looked_at_is_reported(
+    make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(_: Library) -> None:
         raise RuntimeError("a folder from another world")
 
@@ -143,7 +147,7 @@ def test_a_library_that_cannot_be_looked_at_is_told(make_window: MakeWindow, mon
     assert "a folder from another world" in banner(window)
 
 
-def test_a_pictures_folder_that_cannot_be_used_is_told_and_the_usual_one_is_taken(
+def test_a_pictures_folder_that_cannot_be_used_is_reported_and_the_usual_one_is_taken(
     window: MainWindow, qtbot: QtBot, paths: AppPaths, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
@@ -192,9 +196,9 @@ def test_what_is_raised_anywhere_is_shown_once_and_logged(
         loop.call_later(0.2, loop.stop)
         loop.run_forever()
         qtbot.waitUntil(lambda: len(shown) >= 4)
-    told = [str(problem) for problem in shown]
+    reported = [str(problem) for problem in shown]
     for where in ("on a thread", "in a finalizer", "in a callback", "in a task"):
-        assert sum(where in one for one in told) == 1, told
+        assert sum(where in one for one in reported) == 1, reported
     log = (tmp_path / "logs" / LOG_FILE).read_text(encoding="utf-8")
     assert log.count("RuntimeError: on a thread") == 3
     assert "in a task" in log
@@ -247,7 +251,7 @@ ERRORS = (ZeroDivisionError("by nothing"), AttributeError("by nothing"), Recursi
 
 
 @pytest.mark.parametrize("kind", WORK)
-def test_whatever_fails_in_whatever_work_is_told_and_logged(
+def test_whatever_fails_in_whatever_work_is_reported_and_logged(
     make_window: MakeWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     SilencedHooks(monkeypatch)
@@ -295,7 +299,7 @@ def test_the_log_is_opened_from_the_banner_and_the_menu(
     assert any(one.isVisible() for one in window.findChildren(LogDialog))
 
 
-def test_what_a_person_can_mend_does_not_send_them_to_the_log(window: MainWindow, tmp_path: Path) -> None:
+def test_what_a_user_can_fix_does_not_send_them_to_the_log(window: MainWindow, tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("no picture")
     window.router.open_files([tmp_path / "x.png"])
     assert window.canvas_area.banner.isVisible()
@@ -303,7 +307,7 @@ def test_what_a_person_can_mend_does_not_send_them_to_the_log(window: MainWindow
     assert not next(button for button in buttons if button.text() == "Open the log").isVisible()
 
 
-def test_prompts_are_logged_only_with_the_persons_leave(
+def test_prompts_are_logged_only_with_the_users_leave(
     window: MainWindow, qtbot: QtBot, paths: AppPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with application_log(paths.logs):

@@ -21,6 +21,8 @@ from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import MakeWindow, wait_until_idle
 from tests.ui.widget_lookup import find_child
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @dataclass
 class WarmUpRecordingEngine(FakeEngine):

@@ -96,7 +96,7 @@ def places(buttons: list[QPushButton]) -> list[str]:
     return [button.text() for button in sorted(buttons, key=lambda one: one.mapToGlobal(QPoint(0, 0)).x())]
 
 
-def test_what_goes_on_stands_last_and_no_button_has_a_stock_picture(wide: MainWindow, qtbot: QtBot) -> None:
+def test_what_continues_stands_last_and_no_button_has_a_stock_picture(wide: MainWindow, qtbot: QtBot) -> None:
     settings, expand = wide.open_settings(), ExpandDialog(Size(64, 48), wide)
     kinds = QMessageBox.StandardButton
     question = message_box(wide, "Quit", "What now?", buttons=kinds.Save | kinds.Discard | kinds.Cancel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
@@ -12,12 +13,14 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine, gradient
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
 from tests.ui.widget_lookup import find_child, find_named, rgb
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 
 def button(window: MainWindow) -> QPushButton:
@@ -130,18 +133,18 @@ def test_cancel_leaves_the_queue_and_clearing_it_can_be_undone(make_window: Make
         window.controller.add_to_queue()
     window.controller.escape()
     qtbot.waitUntil(lambda: window.session.run is not None and window.session.run.request.prompts.prompt == "b")
-    assert [request.prompts.prompt for request in window.session.queue] == ["c"]
+    assert [request.prompts.prompt for request in window.session.waiting] == ["c"]
     clear = next(
         found for found in window.parameters_panel.findChildren(QPushButton) if found.text() == "Clear the queue"
     )
     assert clear.isVisible()
     qtbot.mouseClick(clear, Qt.MouseButton.LeftButton)
-    assert not window.session.queue
+    assert not window.session.waiting
     assert not clear.isVisible()
     assert window.session.run is not None, "what is being drawn goes on"
     undo = next(found for found in window.canvas_area.toast.findChildren(QPushButton) if found.text() == "Undo")
     qtbot.mouseClick(undo, Qt.MouseButton.LeftButton)
-    assert [request.prompts.prompt for request in window.session.queue] == ["c"]
+    assert [request.prompts.prompt for request in window.session.waiting] == ["c"]
     engine.gate.set()
     qtbot.waitUntil(lambda: len(window.session.results) == 2, timeout=10_000)
     wait_until_idle(qtbot, window)
@@ -152,13 +155,13 @@ def test_generate_while_drawing_starts_nothing_and_says_how_to_queue(make_window
     window = make_window(engine)
     window.controller.generate()
     window.controller.generate()
-    assert len(window.session.queue) == 0
+    assert len(window.session.waiting) == 0
     assert "Ctrl+Shift+Enter" in visible_text(window)
     engine.gate.set()
     wait_until_idle(qtbot, window)
 
 
-def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
+def test_a_failure_is_reported_in_full_and_nothing_typed_is_lost(
     make_window: MakeWindow, qtbot: QtBot, app: QApplication
 ) -> None:
     problem = EngineError("It broke.", why="The card is hot.", next_step="Wait a little.")
@@ -183,7 +186,7 @@ def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
     assert len(window.session.results) == 1
 
 
-def test_after_a_failure_the_queue_waits_until_it_is_told_to_go_on(make_window: MakeWindow, qtbot: QtBot) -> None:
+def test_after_a_failure_the_queue_waits_until_it_is_resumed(make_window: MakeWindow, qtbot: QtBot) -> None:
     engine = GatedEngine(error=EngineError("It broke."))
     window = make_window(engine)
     window.controller.generate()
@@ -289,8 +292,10 @@ def test_closing_while_it_draws_stops_the_engine(make_window: MakeWindow, qtbot:
     ended = threading.Event()
 
     class Watched(GatedEngine):
-        def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
-            super().generate(request, emit, cancel)
+        def generate(
+            self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+        ) -> None:
+            super().generate(request, emit, cancel, pausing)
             ended.set()
 
     window = make_window(Watched())

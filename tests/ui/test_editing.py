@@ -32,6 +32,8 @@ from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import SIDE, InpaintingEngine, disc_mask, finish_picture, photo
 from tests.ui.widget_lookup import find_named, menu_action, rgb
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
@@ -411,6 +413,7 @@ def test_another_feather_gives_what_a_run_with_it_would_have_given(filled: MainW
     assert not changed[disc_mask() == 0].any(), "outside the mask nothing ever changes"
 
 
+@pytest.mark.styled
 def test_colours_are_matched_or_not_without_drawing(filled: MainWindow, qtbot: QtBot, engine: InpaintingEngine) -> None:
     before, runs = filled.session.results[0], len(engine.requests)
     switch = button(filled.canvas_area.candidate_bar, "Match colours")
@@ -460,6 +463,7 @@ def test_the_way_back_is_the_blend_it_was_drawn_with(filled: MainWindow, qtbot: 
     assert not reset.isEnabled()
 
 
+@pytest.mark.styled
 def test_while_the_slider_is_dragged_the_picture_follows_and_the_file_waits(filled: MainWindow, qtbot: QtBot) -> None:
     slider = control(filled.canvas_area.candidate_bar, QSlider, "Feather in pixels slider")
     before = filled.session.results[0]

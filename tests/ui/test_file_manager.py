@@ -31,7 +31,7 @@ def opener(folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> Path:
     return folder / "shown"
 
 
-def test_an_opener_is_given_the_folder_and_nothing_is_said(
+def test_an_opener_is_given_the_folder_and_nothing_is_reported(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: list[DesktopError]
 ) -> None:
     shown, parent = opener(tmp_path, monkeypatch, 0), QObject()
@@ -41,7 +41,7 @@ def test_an_opener_is_given_the_folder_and_nothing_is_said(
     assert not failures
 
 
-def test_an_opener_that_finds_no_file_manager_is_told(
+def test_an_opener_that_finds_no_file_manager_is_reported(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: list[DesktopError]
 ) -> None:
     opener(tmp_path, monkeypatch, 3)
@@ -53,7 +53,7 @@ def test_an_opener_that_finds_no_file_manager_is_told(
     qtbot.waitUntil(lambda: not parent.children())
 
 
-def test_a_desktop_without_any_opener_and_a_folder_that_has_gone_are_told(
+def test_a_desktop_without_any_opener_and_a_folder_that_has_gone_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: list[DesktopError], qapp: object
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

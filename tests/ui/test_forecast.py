@@ -27,7 +27,7 @@ def status(qtbot: Any) -> StatusLine:
     return line
 
 
-def test_time_and_memory_are_told_in_plain_words() -> None:
+def test_time_and_memory_are_reported_in_plain_words() -> None:
     assert format_forecast(SIZE, MEASURED) == "Next: 512 × 512, about 2:40, peak 9.8 GB"
     guess = RunForecast(size=SIZE, peak_memory=int(9.8 * GB))
     assert format_forecast(SIZE, guess) == "Next: 512 × 512, peak perhaps 9.8 GB"
@@ -36,12 +36,12 @@ def test_time_and_memory_are_told_in_plain_words() -> None:
 
 @pytest.fixture
 def shown_texts(status: StatusLine) -> list[str]:
-    told: list[str] = []
-    status.shortage_changed.connect(told.append)
-    return told
+    reported: list[str] = []
+    status.shortage_changed.connect(reported.append)
+    return reported
 
 
-def test_what_fits_is_told_without_alarm(status: StatusLine, shown_texts: list[str]) -> None:
+def test_what_fits_is_reported_without_alarm(status: StatusLine, shown_texts: list[str]) -> None:
     status.set_forecast(SIZE, RunForecast(size=SIZE, seconds=10, peak_memory=1 << 20, measured=True))
     assert find_child(status, QLabel, "plan").text() == "Next: 512 × 512, about 10 s, peak 1 MB"
     assert shown_texts == []

@@ -76,7 +76,7 @@ def test_an_intent_does_not_stick_to_the_next_picture(drawn: MainWindow, qtbot: 
     assert drawn.parameters_panel.value().edit.intent is Intent.FILL
 
 
-def test_the_settings_of_a_picture_stay_at_hand(drawn: MainWindow, qtbot: QtBot) -> None:
+def test_the_settings_of_a_picture_stay_available(drawn: MainWindow, qtbot: QtBot) -> None:
     saved = drawn.session.results[0].saved_to
     assert saved is not None
     drag_and_drop(drawn.canvas_area.canvas, files(saved))

@@ -49,8 +49,8 @@ def paste_into(qtbot: QtBot, field: IntField | FloatField | QLineEdit, text: str
 
 
 def hint_text(field: IntField | FloatField | QLineEdit) -> str:
-    said = field.findChild(HintBubble)
-    return said.text() if said is not None and said.isVisible() else ""
+    message = field.findChild(HintBubble)
+    return message.text() if message is not None and message.isVisible() else ""
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_surrounds_a_pasted_number_does_not_matter(qtbot: QtBot, real: Floa
     assert real.value() == 7.5
 
 
-def test_what_is_no_number_is_refused_and_said(qtbot: QtBot, real: FloatField) -> None:
+def test_what_is_no_number_is_refused_and_reported(qtbot: QtBot, real: FloatField) -> None:
     for text in ("seven", "3.5 or so"):
         paste_into(qtbot, real, text)
         assert "3.5 or 3,5" in hint_text(real)
@@ -89,14 +89,14 @@ def test_what_is_no_number_is_refused_and_said(qtbot: QtBot, real: FloatField) -
     assert "stays" in hint_text(real)
 
 
-def test_a_number_out_of_range_is_told(qtbot: QtBot, real: FloatField) -> None:
+def test_a_number_out_of_range_is_reported(qtbot: QtBot, real: FloatField) -> None:
     paste_into(qtbot, real, "1.234,5")
     real.interpretText()
     assert real.value() == 50
     assert "1234.5 is more" in hint_text(real)
 
 
-def test_a_whole_number_swallows_no_separator(app: QApplication, qtbot: QtBot, locale: str) -> None:
+def test_an_integer_takes_no_separator(app: QApplication, qtbot: QtBot, locale: str) -> None:
     field = IntField("Width in pixels", 8, 8192)
     qtbot.addWidget(field)
     field.setSuffix(" px")
@@ -140,7 +140,7 @@ def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: s
 
 
 @pytest.fixture
-def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
+def parameters_panel(app: QApplication, qtbot: QtBot) -> ParametersPanel:
     made = ParametersPanel()
     qtbot.addWidget(made)
     recommended = RecommendedSettings(size=Size(64, 64))
@@ -148,22 +148,24 @@ def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
     return made
 
 
-def seed_in(desk: ParametersPanel) -> QLineEdit:
-    return next(edit for edit in desk.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
+def seed_in(parameters_panel: ParametersPanel) -> QLineEdit:
+    return next(edit for edit in parameters_panel.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
 
 
-def test_a_run_does_not_begin_with_half_a_seed(qtbot: QtBot, desk: ParametersPanel) -> None:
-    paste_into(qtbot, seed_in(desk), "156680208700286")
+def test_a_run_does_not_begin_with_half_a_seed(qtbot: QtBot, parameters_panel: ParametersPanel) -> None:
+    paste_into(qtbot, seed_in(parameters_panel), "156680208700286")
     with pytest.raises(ValueError, match="between 0 and 4294967295"):
-        desk.build_request(Execution())
+        parameters_panel.build_request(Execution())
 
 
-def test_the_dice_locks_what_it_rolled(qtbot: QtBot, desk: ParametersPanel) -> None:
-    dice = next(button for button in desk.findChildren(IconButton) if button.accessibleName() == "Random seed")
+def test_the_dice_locks_what_it_rolled(qtbot: QtBot, parameters_panel: ParametersPanel) -> None:
+    dice = next(
+        button for button in parameters_panel.findChildren(IconButton) if button.accessibleName() == "Random seed"
+    )
     qtbot.mouseClick(dice, Qt.MouseButton.LeftButton)
-    rolled = int(seed_in(desk).text())
+    rolled = int(seed_in(parameters_panel).text())
     for _ in range(2):
-        request = desk.build_request(Execution())
+        request = parameters_panel.build_request(Execution())
         assert request is not None
         assert request.sampling.seed == rolled
 

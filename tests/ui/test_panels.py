@@ -141,7 +141,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "value"), CASES, ids=lambda case: getattr(case, "__name__", ""))
-def test_what_is_put_in_comes_out_and_nothing_is_told(app: QApplication, qtbot: QtBot, kind: Any, value: Any) -> None:
+def test_what_is_put_in_comes_out_and_nothing_is_reported(
+    app: QApplication, qtbot: QtBot, kind: Any, value: Any
+) -> None:
     panel = kind()
     qtbot.addWidget(panel)
     with qtbot.assertNotEmitted(panel.changed):
@@ -170,7 +172,7 @@ def test_the_settings_dialog_keeps_the_contract(app: QApplication, qtbot: QtBot,
     assert dialog.value() == value
 
 
-def test_typing_a_prompt_is_told(app: QApplication, qtbot: QtBot) -> None:
+def test_typing_a_prompt_is_reported(app: QApplication, qtbot: QtBot) -> None:
     panel = PromptsPanel()
     qtbot.addWidget(panel)
     with qtbot.waitSignal(panel.changed):
@@ -191,7 +193,7 @@ def test_a_prompt_grows_with_its_text_but_not_for_ever(app: QApplication, qtbot:
     assert heights[0] < heights[1] < heights[2] == heights[3]
 
 
-def test_moving_the_steps_slider_is_told(app: QApplication, qtbot: QtBot) -> None:
+def test_moving_the_steps_slider_is_reported(app: QApplication, qtbot: QtBot) -> None:
     panel = SamplingPanel()
     qtbot.addWidget(panel)
     slider = next(slider for slider in panel.findChildren(QSlider) if slider.accessibleName() == "Steps slider")
@@ -200,7 +202,7 @@ def test_moving_the_steps_slider_is_told(app: QApplication, qtbot: QtBot) -> Non
     assert panel.value().steps == 7
 
 
-def test_the_swap_button_turns_the_size_and_is_told(app: QApplication, qtbot: QtBot) -> None:
+def test_the_swap_button_turns_the_size_and_is_reported(app: QApplication, qtbot: QtBot) -> None:
     panel = SizePanel()
     qtbot.addWidget(panel)
     panel.set_value(Size(1216, 832))
@@ -209,18 +211,20 @@ def test_the_swap_button_turns_the_size_and_is_told(app: QApplication, qtbot: Qt
     assert panel.value() == Size(832, 1216)
 
 
-def test_choosing_a_preset_sets_both_sides_and_is_told_once(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
+def test_choosing_a_preset_sets_both_sides_and_is_reported_once(
+    app: QApplication, qtbot: QtBot, tmp_path: Path
+) -> None:
     panel = SizePanel()
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
     panel.set_value(Size(1024, 1024))
-    told: list[Size] = []
-    panel.changed.connect(lambda: told.append(panel.value()))
+    reported: list[Size] = []
+    panel.changed.connect(lambda: reported.append(panel.value()))
     combo = find_child(panel, QComboBox)
     row = combo.findText("1536", Qt.MatchFlag.MatchContains)
     combo.setCurrentIndex(row)
     combo.activated.emit(row)
-    assert told == [Size(1536, 640)]
+    assert reported == [Size(1536, 640)]
 
 
 def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
@@ -231,6 +235,25 @@ def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, 
     width.selectAll()
     qtbot.keyClicks(width, "1021")
     assert panel.value().width == 1024, "text that is still being typed counts, snapped"
+
+
+def test_a_prompt_and_a_number_that_are_still_being_typed_both_count(
+    app: QApplication, qtbot: QtBot, tmp_path: Path
+) -> None:
+    panel = ParametersPanel()
+    qtbot.addWidget(panel)
+    panel.set_checkpoints([read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024))])
+    told: list[str] = []
+    panel.changed.connect(lambda: told.append(panel.value().prompts.prompt))
+    for typed, prompt in (("7", "a"), ("31", "ab")):
+        steps = find_named(panel, QSpinBox, "Steps")
+        steps.selectAll()
+        qtbot.keyClicks(steps, typed)
+        qtbot.keyClicks(find_child(panel, QPlainTextEdit), prompt[-1])
+        assert told[-1] == prompt
+        request = panel.build_request(Execution())
+        assert request is not None
+        assert (request.prompts.prompt, request.sampling.steps) == (prompt, int(typed))
 
 
 def test_an_unknown_size_reads_custom(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
@@ -257,20 +280,20 @@ def test_typing_a_seed_locks_it(app: QApplication, qtbot: QtBot) -> None:
 def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(
     app: QApplication, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    desk = ParametersPanel()
-    qtbot.addWidget(desk)
-    desk.set_checkpoints((read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)),))
+    parameters_panel = ParametersPanel()
+    qtbot.addWidget(parameters_panel)
+    parameters_panel.set_checkpoints((read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)),))
 
     def drawn() -> int:
-        request = desk.build_request(Execution())
+        request = parameters_panel.build_request(Execution())
         assert request is not None
         return request.sampling.seed
 
-    shown = next(edit for edit in desk.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
+    shown = next(edit for edit in parameters_panel.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
     seeds = [drawn() for _ in range(4)]
     assert len(set(seeds)) == 4
     assert shown.text() == str(seeds[-1])
-    desk.set_seed(seeds[0])
+    parameters_panel.set_seed(seeds[0])
     assert drawn() == drawn() == seeds[0]
 
 

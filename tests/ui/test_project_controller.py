@@ -24,6 +24,8 @@ from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
 from tests.ui.widget_lookup import find_child, menu_action
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:

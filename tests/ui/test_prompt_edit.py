@@ -12,8 +12,11 @@ from PySide6.QtGui import QColor, QHelpEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QApplication, QLabel, QToolTip
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.prompt_template import WildcardValue
 from sdxl_desktop.core.settings import Theme
 from sdxl_desktop.library.token_count import TokenCounter
+from sdxl_desktop.session.prompt_craft.wildcard_files import WildcardSet
+from sdxl_desktop.ui.prompt_craft.variant_examples import LibraryVariantExamples
 from sdxl_desktop.ui.theme import DARK, LIGHT, ThemeColours, ThemeSwitch
 from sdxl_desktop.ui.widgets.prompt_edit import PromptEdit, PromptField
 from tests.ui.conftest import make_tokenizer
@@ -167,6 +170,27 @@ def tooltip_at(edit: PromptEdit, position: int) -> str:
     return QToolTip.text()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_variants_are_coloured_readably_and_show_examples(
+    field: PromptField, edit: PromptEdit, themes: ThemeSwitch, theme: Theme
+) -> None:
+    themes.apply_theme(theme)
+    field.set_variants(LibraryVariantExamples(lambda: WildcardSet({"pet": (WildcardValue(1.0, "<b>cat</b>"),)})))
+    edit.setPlainText("🙂 a {red|blue} __pet__ __none__ (x:1.2)")
+    plain, variant = format_at(edit, 3), format_at(edit, 7)
+    assert variant.foreground().color() != plain.foreground().color()
+    assert contrast(variant.foreground().color().name(), variant.background().color().name()) >= AA_TEXT
+    told = tooltip_at(edit, 8)
+    assert "red" in told
+    assert "blue" in told
+    assert "&lt;b&gt;cat" in tooltip_at(edit, 18)
+    assert "no wildcard" in tooltip_at(edit, 26)
+    assert "no wildcard" in "".join(label.text() for label in field.findChildren(QLabel))
+    field.set_variants(None)
+    assert tooltip_at(edit, 8).startswith("What to draw.")
+    QToolTip.hideText()
+
+
 def test_the_tooltip_says_what_is_wrong_where_it_is_wrong(edit: PromptEdit) -> None:
     edit.setPlainText("a (red:1.2.3) fox :) end")
     for at in (7, 9, 11):
@@ -177,7 +201,7 @@ def test_the_tooltip_says_what_is_wrong_where_it_is_wrong(edit: PromptEdit) -> N
     QToolTip.hideText()
 
 
-def test_an_error_is_also_told_in_words_under_the_prompt(field: PromptField) -> None:
+def test_an_error_is_also_explained_under_the_prompt(field: PromptField) -> None:
     field.set_value("(red:1.2.3)")
     (error,) = (label for label in field.findChildren(QLabel) if "1.2.3 is not a number" in label.text())
     assert error.isVisible()

@@ -20,6 +20,8 @@ from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
 from tests.ui.widget_lookup import find_child, rgb
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @pytest.fixture
 def three(window: MainWindow, qtbot: QtBot) -> MainWindow:
@@ -72,7 +74,7 @@ def test_save_as_writes_the_chosen_format(drawn: MainWindow, tmp_path: Path, mon
         assert record.seed == drawn.session.results[0].picture.seed
 
 
-def test_a_picture_that_cannot_be_saved_stays_and_the_reason_is_told(
+def test_a_picture_that_cannot_be_saved_stays_and_the_reason_is_reported(
     make_window: MakeWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"

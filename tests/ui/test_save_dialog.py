@@ -25,6 +25,8 @@ from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
 from tests.ui.widget_lookup import menu_action, rgb
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 Answer = QMessageBox.StandardButton
 
 
@@ -178,7 +180,7 @@ def test_two_results_under_one_name_are_not_taken_for_the_same(
 # the document
 
 
-def test_save_writes_the_picture_where_it_is_told_and_then_there_again(
+def test_save_writes_the_picture_where_requested_and_then_there_again(
     opened: MainWindow, out: Path, tmp_path: Path, typed: Callable[..., list[str]]
 ) -> None:
     original = (tmp_path / "photo.png").read_bytes()
@@ -331,7 +333,7 @@ def test_what_is_not_saved_goes_only_when_that_is_answered(opened: MainWindow, o
     assert arrays_equal(opened.document.picture, 255 - photo())
 
 
-def test_save_saves_all_of_it_and_then_goes_on(
+def test_save_saves_all_of_it_and_then_continues(
     opened: MainWindow, other: Path, out: Path, typed: Callable[..., list[str]]
 ) -> None:
     opened.document.set_mask(disc_mask())
@@ -402,7 +404,7 @@ def test_a_picture_that_cannot_be_written_stays_is_marked_and_can_be_written_lat
     assert not window.canvas_area.banner.isVisible()
 
 
-def test_what_nobody_foresaw_in_writing_loses_no_picture(
+def test_an_unexpected_error_in_writing_loses_no_picture(
     make_window: MakeWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -31,8 +31,10 @@ from sdxl_desktop.ui.theme import DARK, LIGHT
 from tests.ui.conftest import MakeWindow, make_checkpoint
 from tests.ui.widget_lookup import find_child, find_named
 
+pytestmark = pytest.mark.usefixtures("plain_style")
 
-def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindow) -> None:
+
+def test_everything_in_the_parameters_panel_is_back_at_the_next_start(make_window: MakeWindow) -> None:
     first = make_window()
     workspace = first.parameters_panel.value()
     assert workspace.sampling is not None
@@ -123,6 +125,7 @@ def test_an_empty_folder_shows_the_one_in_use(app: QApplication, qtbot: QtBot, p
     assert edits["Checkpoints folder"].placeholderText() == str(paths.checkpoints)
 
 
+@pytest.mark.styled
 def test_a_theme_is_seen_at_once_and_cancel_takes_it_back(window: MainWindow, qtbot: QtBot) -> None:
     theme = window.theme
     window.preferences.set_value(Preferences(theme="light"))
@@ -178,7 +181,8 @@ def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, monkeypa
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_theme_is_worn_at_the_start(make_window: MakeWindow, theme: str) -> None:
+@pytest.mark.styled
+def test_the_theme_is_applied_at_the_start(make_window: MakeWindow, theme: str) -> None:
     window = make_window(settings=Settings(preferences=Preferences(theme=theme)))  # type: ignore[arg-type]
     assert window.theme.colours.mode == theme
     ground = window.grab().toImage().pixelColor(5, 60).lightness()

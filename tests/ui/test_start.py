@@ -30,6 +30,8 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
 from tests.ui.conftest import InlineBackgroundRunner, still_running, wait_until_idle
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
 
 WHOLE_LIFE = """
@@ -74,15 +76,15 @@ print(json.dumps(seen))
 def test_a_whole_life_of_the_window_never_loads_the_engines_libraries(home: Path, shipped: Path) -> None:
     (shipped.parent / "resources").mkdir()
     shipped.rename(shipped.parent / "resources" / "checkpoints")
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-W", "error", "-c", WHOLE_LIFE, str(shipped.parent / "resources"), *HEAVY],
         capture_output=True,
         text=True,
         timeout=60,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
     )
-    assert told.returncode == 0, told.stderr
-    seen = json.loads(told.stdout.splitlines()[-1])
+    assert reported.returncode == 0, reported.stderr
+    seen = json.loads(reported.stdout.splitlines()[-1])
     assert seen["heavy"] == []
     assert seen["code"] == 0
     assert Path(seen["drawn"]).is_file()
@@ -125,7 +127,7 @@ def test_a_signal_closes_the_window_cleanly(home: Path, name: str) -> None:
     assert (home / "settings.json").is_file(), "closing kept the settings"
 
 
-def test_an_error_nobody_caught_is_told_in_the_window(
+def test_an_uncaught_error_is_reported_in_the_window(
     window: MainWindow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
@@ -139,7 +141,7 @@ def test_an_error_nobody_caught_is_told_in_the_window(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_an_error_nobody_caught_on_another_thread_is_told_on_the_windows_own(
+def test_an_uncaught_error_on_another_thread_is_reported_on_the_windows_own(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", lambda *_: None)
@@ -181,8 +183,8 @@ def test_importing_the_window_needs_no_display() -> None:
     code = "import sdxl_desktop.ui.app; from PySide6.QtGui import QGuiApplication; print(QGuiApplication.instance())"
     environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment.pop("QT_QPA_PLATFORM", None)
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
-    assert (told.returncode, told.stdout.strip()) == (0, "None"), told.stderr
+    reported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    assert (reported.returncode, reported.stdout.strip()) == (0, "None"), reported.stderr
 
 
 def test_the_leak_check_finds_a_thread_and_a_timer(qapp: QApplication) -> None:

@@ -178,7 +178,7 @@ def test_every_control_has_a_name_for_screen_readers(window: MainWindow) -> None
     assert not nameless
 
 
-def test_every_control_of_the_desk_explains_itself(window: MainWindow) -> None:
+def test_every_control_of_the_parameters_panel_explains_itself(window: MainWindow) -> None:
     silent = [
         widget.accessibleName() or widget
         for widget in window.parameters_panel.findChildren(QWidget)
@@ -203,7 +203,7 @@ def test_no_two_things_share_a_mnemonic(window: MainWindow) -> None:
     assert [key for key, times in keys.items() if times > 1] == []
 
 
-def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBot) -> None:
+def test_tab_goes_down_the_parameters_panel_in_reading_order(window: MainWindow, qtbot: QtBot) -> None:
     window.activateWindow()
     expected = {widget for widget in controls(window) if window.parameters_panel.isAncestorOf(widget)}
     generate = find_child(window.parameters_panel, QPushButton, "generate")
@@ -228,6 +228,7 @@ def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBo
     assert expected - set(seen) <= {
         generate,
         find_child(window.parameters_panel, GenerateBar).drafts_button,
+        find_child(window.parameters_panel, GenerateBar).queue_button,
         *above_the_prompt,
     }, "all of them, and nothing twice"
     assert len(set(seen)) == len(seen)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
@@ -16,6 +17,8 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.session.document import autosave
+from sdxl_desktop.session.document.project_content import ProjectError
 from sdxl_desktop.ui import close_guard
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.typed import arrays_equal
@@ -23,6 +26,8 @@ from tests.ui.conftest import GatedEngine, MakeWindow, make_checkpoint, wait_unt
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
 from tests.ui.test_project_controller import work_state
 from tests.ui.widget_lookup import menu_action
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 UNSAVED = Settings(preferences=Preferences(watermark=False, autosave=False))
 
@@ -175,7 +180,7 @@ def test_work_that_brought_the_window_down_while_it_came_back_is_asked_about(
     assert third.canvas_area.toast.isVisible()
 
 
-def test_all_earlier_work_can_be_thrown_away_but_not_without_a_question(
+def test_all_earlier_work_can_be_discarded_but_not_without_a_question(
     make_window: MakeWindow, qtbot: QtBot, paths: AppPaths
 ) -> None:
     window = make_window(InpaintingEngine(), settings=UNSAVED)
@@ -240,7 +245,7 @@ def test_what_was_not_drawn_is_offered_at_the_next_start(
     assert waiting_prompts(again) == ["first", "second"]
     assert again.session.run is None, "not without being asked"
     assert again.canvas_area.toast.isVisible()
-    menu_action(again, "take up").trigger()
+    menu_action(again, "pause").trigger()
     qtbot.waitUntil(lambda: len(again.session.results) == 2)
     wait_until_idle(qtbot, again)
     assert waiting_prompts(again) == []
@@ -275,6 +280,35 @@ def test_staying_after_all_is_possible_until_then(drawing: tuple[MainWindow, Gat
 
 
 # a disk that cannot be written to
+
+
+def test_why_work_could_not_be_kept_is_told_once_until_it_can_be_again(
+    make_window: MakeWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ProjectError("There is no room.")
+
+    window = make_window(InpaintingEngine(), settings=UNSAVED)
+    recovery = window.project_controller.recovery
+    told: list[SdxlDesktopError] = []
+    recovery.failed.connect(told.append)
+    work_on(window, qtbot, runs=1)
+
+    def keep() -> bool:
+        window.document.grow(1)
+        recovery.autosave()
+        assert recovery.flush(10)
+        QCoreApplication.processEvents()
+        return recovery.save_error is None
+
+    for expected in (1, 2):
+        with monkeypatch.context() as patched:
+            patched.setattr(autosave, "write_archive", fail)
+            assert not keep()
+            assert not keep()
+        assert ["no room" in str(one) for one in told] == [True] * expected
+        assert caplog.text.count("no room") == expected
+        assert keep()
 
 
 @pytest.fixture
@@ -320,10 +354,10 @@ def test_new_changes_nothing_when_the_old_cannot_be_kept(
 ) -> None:
     window = make_window(InpaintingEngine(), settings=UNSAVED)
     before = work_on(window, qtbot, runs=1)
-    told: list[SdxlDesktopError] = []
-    window.project_controller.failed.connect(told.append)
+    reported: list[SdxlDesktopError] = []
+    window.project_controller.failed.connect(reported.append)
     start_new_project(window)
-    assert told
+    assert reported
     assert work_state(window) == before
 
 

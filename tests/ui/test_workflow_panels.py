@@ -50,6 +50,7 @@ from sdxl_desktop.core.settings import AdditionsPanelState, EditPanelState, Lora
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
+from sdxl_desktop.ui.panels.generate_bar import RunStatus
 from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
 from sdxl_desktop.ui.panels.panel_section import PanelSection
 from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
@@ -58,6 +59,8 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
 from tests.ui.widget_lookup import find_child, find_named
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 Kind = TypeVar("Kind", bound=QWidget)
 
@@ -88,7 +91,7 @@ ON_PICTURE, ON_MASK = EditSource(PICTURE), EditSource(PICTURE, MASK)
 
 
 @pytest.fixture
-def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
+def parameters_panel(app: QApplication, qtbot: QtBot) -> ParametersPanel:
     made = ParametersPanel()
     qtbot.addWidget(made)
     made.set_checkpoints((BASE, OTHER, REFINER, SECOND_REFINER, INPAINT, BLIND, FEW))
@@ -98,19 +101,19 @@ def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
     return made
 
 
-def choose(desk: ParametersPanel, wanted: Checkpoint) -> None:
-    box = find_named(desk, QComboBox, "Checkpoint")
+def choose(parameters_panel: ParametersPanel, wanted: Checkpoint) -> None:
+    box = find_named(parameters_panel, QComboBox, "Checkpoint")
     box.setCurrentIndex(box.findText(wanted.title))
 
 
-def requested(desk: ParametersPanel, ground: EditSource = NOTHING) -> GenerationRequest:
-    request = desk.build_request(Execution(), ground)
+def requested(parameters_panel: ParametersPanel, ground: EditSource = NOTHING) -> GenerationRequest:
+    request = parameters_panel.build_request(Execution(), ground)
     assert request is not None
     return request
 
 
-def set_parameters(desk: ParametersPanel, **changed: object) -> None:
-    desk.set_value(replace(desk.value(), **changed))  # type: ignore[arg-type]
+def set_parameters(parameters_panel: ParametersPanel, **changed: object) -> None:
+    parameters_panel.set_value(replace(parameters_panel.value(), **changed))  # type: ignore[arg-type]
 
 
 def visible_text(inside: QWidget) -> str:
@@ -119,8 +122,8 @@ def visible_text(inside: QWidget) -> str:
     return "\n".join(label.text() for label in inside.findChildren(QLabel) if label.isVisibleTo(inside))
 
 
-def generate(desk: ParametersPanel) -> QPushButton:
-    return find_child(desk, QPushButton, "generate")
+def generate(parameters_panel: ParametersPanel) -> QPushButton:
+    return find_child(parameters_panel, QPushButton, "generate")
 
 
 # the picture on the canvas determines the mode
@@ -135,75 +138,77 @@ def generate(desk: ParametersPanel) -> QPushButton:
     ],
 )
 def test_the_button_says_what_the_request_will_do(
-    desk: ParametersPanel, ground: EditSource, words: str, mode: GenerationMode
+    parameters_panel: ParametersPanel, ground: EditSource, words: str, mode: GenerationMode
 ) -> None:
-    desk.set_edit_source(ground)
-    assert generate(desk).text() == words
-    assert "Ctrl+Enter" in generate(desk).toolTip()
-    assert generate(desk).isEnabled()
-    assert requested(desk, ground).mode is mode
+    parameters_panel.set_edit_source(ground)
+    assert generate(parameters_panel).text() == words
+    assert "Ctrl+Enter" in generate(parameters_panel).toolTip()
+    assert generate(parameters_panel).isEnabled()
+    assert requested(parameters_panel, ground).mode is mode
 
 
-def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with_a_mask(desk: ParametersPanel) -> None:
+def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with_a_mask(
+    parameters_panel: ParametersPanel,
+) -> None:
     def visible(name: str) -> bool:
-        return find_named(desk, QSlider, f"{name} slider").isVisibleTo(desk)
+        return find_named(parameters_panel, QSlider, f"{name} slider").isVisibleTo(parameters_panel)
 
-    find_named(desk, QAbstractButton, "Details").click()
+    find_named(parameters_panel, QAbstractButton, "Details").click()
     seen = []
     for ground in (EditSource(), ON_PICTURE, ON_MASK, EditSource()):
-        desk.set_edit_source(ground)
+        parameters_panel.set_edit_source(ground)
         seen.append((visible("Strength"), visible("Mask blur in pixels")))
     assert seen == [(False, False), (True, False), (True, True), (False, False)]
 
 
-def test_a_picture_is_edited_as_the_panel_says(desk: ParametersPanel) -> None:
-    desk.set_edit_source(ON_PICTURE)
-    find_named(desk, QSlider, "Strength slider").setValue(35)
-    find_named(desk, QTabBar, "Fit").setCurrentIndex(2)
-    find_named(desk, QAbstractButton, "Paste back at the picture's own size").click()
-    assert requested(desk, ON_PICTURE).edit == EditParameters(
+def test_a_picture_is_edited_as_the_panel_says(parameters_panel: ParametersPanel) -> None:
+    parameters_panel.set_edit_source(ON_PICTURE)
+    find_named(parameters_panel, QSlider, "Strength slider").setValue(35)
+    find_named(parameters_panel, QTabBar, "Fit").setCurrentIndex(2)
+    find_named(parameters_panel, QAbstractButton, "Paste back at the picture's own size").click()
+    assert requested(parameters_panel, ON_PICTURE).edit == EditParameters(
         picture=PICTURE, strength=0.35, fit=FitMode.STRETCH, keep_size=True
     )
-    assert requested(desk).edit is None, "what is given to the request counts, not what was shown"
+    assert requested(parameters_panel).edit is None, "what is given to the request counts, not what was shown"
 
 
-def test_a_mask_brings_its_own_strength_blur_and_margin(desk: ParametersPanel) -> None:
-    set_parameters(desk, edit=EditPanelState(strength=0.4, fill_strength=0.9, mask_blur=6.5, margin=48))
-    desk.set_edit_source(ON_MASK)
-    find_named(desk, QAbstractButton, "Details").click()
-    only = find_named(desk, QAbstractButton, "Draw only the masked area")
+def test_a_mask_brings_its_own_strength_blur_and_margin(parameters_panel: ParametersPanel) -> None:
+    set_parameters(parameters_panel, edit=EditPanelState(strength=0.4, fill_strength=0.9, mask_blur=6.5, margin=48))
+    parameters_panel.set_edit_source(ON_MASK)
+    find_named(parameters_panel, QAbstractButton, "Details").click()
+    only = find_named(parameters_panel, QAbstractButton, "Draw only the masked area")
     filled = EditParameters(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5, keep_size=True)
-    assert requested(desk, ON_MASK).edit == filled, "what is filled comes back at the picture's own size"
+    assert requested(parameters_panel, ON_MASK).edit == filled, "what is filled comes back at the picture's own size"
     only.click()
-    assert find_named(desk, QSpinBox, "Margin in pixels").isVisibleTo(desk)
-    assert requested(desk, ON_MASK).edit == replace(filled, only_masked=48)
-    desk.set_edit_source(ON_PICTURE)
-    assert requested(desk, ON_PICTURE).edit == EditParameters(picture=PICTURE, strength=0.4), (
+    assert find_named(parameters_panel, QSpinBox, "Margin in pixels").isVisibleTo(parameters_panel)
+    assert requested(parameters_panel, ON_MASK).edit == replace(filled, only_masked=48)
+    parameters_panel.set_edit_source(ON_PICTURE)
+    assert requested(parameters_panel, ON_PICTURE).edit == EditParameters(picture=PICTURE, strength=0.4), (
         "a mask's settings need a mask"
     )
 
 
-def test_the_two_strengths_do_not_mix(desk: ParametersPanel) -> None:
-    slider = find_named(desk, QSlider, "Strength slider")
+def test_the_two_strengths_do_not_mix(parameters_panel: ParametersPanel) -> None:
+    slider = find_named(parameters_panel, QSlider, "Strength slider")
     for ground, strength in ((ON_PICTURE, 30), (ON_MASK, 80)):
-        desk.set_edit_source(ground)
+        parameters_panel.set_edit_source(ground)
         slider.setValue(strength)
-    desk.set_edit_source(EditSource())
-    value = desk.value().edit
+    parameters_panel.set_edit_source(EditSource())
+    value = parameters_panel.value().edit
     assert (value.strength, value.fill_strength) == (0.3, 0.8)
 
 
-def test_the_size_can_take_the_pictures_shape(desk: ParametersPanel) -> None:
-    desk.set_edit_source(ON_PICTURE)
-    link = find_named(desk, QPushButton, "Draw in the picture's shape")
-    assert link.isVisibleTo(desk)
+def test_the_size_can_take_the_pictures_shape(parameters_panel: ParametersPanel) -> None:
+    parameters_panel.set_edit_source(ON_PICTURE)
+    link = find_named(parameters_panel, QPushButton, "Draw in the picture's shape")
+    assert link.isVisibleTo(parameters_panel)
     link.click()
-    size = requested(desk, ON_PICTURE).sampling.size
+    size = requested(parameters_panel, ON_PICTURE).sampling.size
     assert size == Size(1368, 768), "16 to 9 at about 1024 × 1024 pixels, in steps of 8"
-    assert not link.isVisibleTo(desk)
+    assert not link.isVisibleTo(parameters_panel)
 
 
-def test_what_a_checkpoint_cannot_do_is_said_before_and_refused(desk: ParametersPanel) -> None:
+def test_what_a_checkpoint_cannot_do_is_reported_before_and_refused(parameters_panel: ParametersPanel) -> None:
     for chosen, ground, reason in (
         (REFINER, EditSource(), "A refiner finishes a picture: put one on the canvas"),
         (REFINER, ON_PICTURE, ""),
@@ -214,112 +219,116 @@ def test_what_a_checkpoint_cannot_do_is_said_before_and_refused(desk: Parameters
         (BLIND, EditSource(), ""),
         (BLIND, ON_PICTURE, "no VAE encoder"),
     ):
-        choose(desk, chosen)
-        desk.set_edit_source(ground)
-        assert generate(desk).isEnabled() == (not reason)
+        choose(parameters_panel, chosen)
+        parameters_panel.set_edit_source(ground)
+        assert generate(parameters_panel).isEnabled() == (not reason)
         if not reason:
-            assert requested(desk, ground).checkpoint == chosen.folder
+            assert requested(parameters_panel, ground).checkpoint == chosen.folder
             continue
-        assert reason in generate(desk).toolTip()
-        assert reason in visible_text(desk), "whoever does not point at the button reads it too"
+        assert reason in generate(parameters_panel).toolTip()
+        assert reason in visible_text(parameters_panel), "whoever does not point at the button reads it too"
         with pytest.raises(RequestError, match=reason):
-            desk.build_request(Execution(), ground)
+            parameters_panel.build_request(Execution(), ground)
 
 
-def test_a_vae_of_ones_own_can_bring_the_encoder(desk: ParametersPanel, tmp_path: Path) -> None:
-    choose(desk, BLIND)
-    set_parameters(desk, additions=AdditionsPanelState(vae=tmp_path))
-    desk.set_edit_source(ON_PICTURE)
-    assert generate(desk).isEnabled()
-    assert requested(desk, ON_PICTURE).additions.vae == tmp_path
+def test_a_vae_of_ones_own_can_bring_the_encoder(parameters_panel: ParametersPanel, tmp_path: Path) -> None:
+    choose(parameters_panel, BLIND)
+    set_parameters(parameters_panel, additions=AdditionsPanelState(vae=tmp_path))
+    parameters_panel.set_edit_source(ON_PICTURE)
+    assert generate(parameters_panel).isEnabled()
+    assert requested(parameters_panel, ON_PICTURE).additions.vae == tmp_path
 
 
-def test_a_run_can_be_cancelled_whatever_the_canvas_says(desk: ParametersPanel, qtbot: QtBot) -> None:
-    choose(desk, REFINER)
-    desk.set_run_status(running=True, cancelling=False, waiting=0)
-    assert (generate(desk).text(), generate(desk).isEnabled()) == ("Cancel", True)
-    with qtbot.waitSignal(desk.cancel_requested):
-        generate(desk).click()
+def test_a_run_can_be_cancelled_whatever_the_canvas_says(parameters_panel: ParametersPanel, qtbot: QtBot) -> None:
+    choose(parameters_panel, REFINER)
+    parameters_panel.set_run_status(RunStatus(running=True))
+    assert (generate(parameters_panel).text(), generate(parameters_panel).isEnabled()) == ("Cancel", True)
+    with qtbot.waitSignal(parameters_panel.cancel_requested):
+        generate(parameters_panel).click()
 
 
-def test_the_first_choice_draws_from_words(app: QApplication, qtbot: QtBot) -> None:
-    desk = ParametersPanel()
-    qtbot.addWidget(desk)
-    desk.set_checkpoints((REFINER, INPAINT, BASE))
-    assert desk.checkpoint() == BASE
+def test_the_first_choice_draws_from_a_prompt(app: QApplication, qtbot: QtBot) -> None:
+    parameters_panel = ParametersPanel()
+    qtbot.addWidget(parameters_panel)
+    parameters_panel.set_checkpoints((REFINER, INPAINT, BASE))
+    assert parameters_panel.checkpoint() == BASE
 
 
 # the refiner
 
 
-def test_only_refiners_are_offered_and_the_first_one_is_ready(desk: ParametersPanel) -> None:
-    box = find_named(desk, QComboBox, "Refiner checkpoint")
+def test_only_refiners_are_offered_and_the_first_one_is_ready(parameters_panel: ParametersPanel) -> None:
+    box = find_named(parameters_panel, QComboBox, "Refiner checkpoint")
     assert [box.itemText(row) for row in range(box.count())] == [REFINER.title, SECOND_REFINER.title]
-    assert requested(desk).refine is None
-    set_parameters(desk, refiner=RefinerPanelState(on=True, steps=12))
-    assert requested(desk).refine == RefinerParameters(checkpoint=REFINER.folder, handoff=0.8, steps=12)
+    assert requested(parameters_panel).refine is None
+    set_parameters(parameters_panel, refiner=RefinerPanelState(on=True, steps=12))
+    assert requested(parameters_panel).refine == RefinerParameters(checkpoint=REFINER.folder, handoff=0.8, steps=12)
 
 
-def test_both_ways_of_refining_come_out(desk: ParametersPanel) -> None:
-    set_parameters(desk, refiner=RefinerPanelState(on=True, checkpoint="polish", handoff=0.7, strength=0.2))
-    assert requested(desk).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder, handoff=0.7, strength=0.2)
-    find_named(desk, QTabBar, "When the refiner comes in").setCurrentIndex(1)
-    assert requested(desk).refine == RefinerParameters(
+def test_both_ways_of_refining_come_out(parameters_panel: ParametersPanel) -> None:
+    set_parameters(parameters_panel, refiner=RefinerPanelState(on=True, checkpoint="polish", handoff=0.7, strength=0.2))
+    assert requested(parameters_panel).refine == RefinerParameters(
+        checkpoint=SECOND_REFINER.folder, handoff=0.7, strength=0.2
+    )
+    find_named(parameters_panel, QTabBar, "When the refiner comes in").setCurrentIndex(1)
+    assert requested(parameters_panel).refine == RefinerParameters(
         checkpoint=SECOND_REFINER.folder, way=RefinerMode.IMG2IMG, handoff=0.7, strength=0.2
     )
 
 
-def test_the_closed_refiner_says_what_is_set(desk: ParametersPanel) -> None:
-    set_parameters(desk, refiner=RefinerPanelState(on=True))
-    assert "Refiner, takes over at 80 %" in visible_text(desk)
-    set_parameters(desk, refiner=RefinerPanelState(on=True, way=RefinerMode.IMG2IMG, strength=0.25))
-    assert "Refiner, retouches with strength 0.25" in visible_text(desk)
-    set_parameters(desk, refiner=RefinerPanelState())
-    assert "retouches" not in visible_text(desk)
+def test_the_closed_refiner_says_what_is_set(parameters_panel: ParametersPanel) -> None:
+    set_parameters(parameters_panel, refiner=RefinerPanelState(on=True))
+    assert "Refiner, takes over at 80 %" in visible_text(parameters_panel)
+    set_parameters(parameters_panel, refiner=RefinerPanelState(on=True, way=RefinerMode.IMG2IMG, strength=0.25))
+    assert "Refiner, retouches with strength 0.25" in visible_text(parameters_panel)
+    set_parameters(parameters_panel, refiner=RefinerPanelState())
+    assert "retouches" not in visible_text(parameters_panel)
 
 
-def test_scores_are_only_told_to_refiners(desk: ParametersPanel) -> None:
+def test_scores_are_only_given_to_refiners(parameters_panel: ParametersPanel) -> None:
     scored = RefinerPanelState(aesthetic_score=7.5, negative_aesthetic_score=1.0)
-    told = MicroConditioning(aesthetic_score=7.5, negative_aesthetic_score=1.0)
-    set_parameters(desk, refiner=scored)
-    assert requested(desk).micro_conditioning == MicroConditioning()
-    set_parameters(desk, refiner=replace(scored, on=True))
-    assert requested(desk).micro_conditioning == told
-    set_parameters(desk, refiner=scored)
-    choose(desk, REFINER)
-    request = requested(desk, ON_PICTURE)
-    assert (request.micro_conditioning, request.refine) == (told, None), "the checkpoint is itself a refiner"
+    reported = MicroConditioning(aesthetic_score=7.5, negative_aesthetic_score=1.0)
+    set_parameters(parameters_panel, refiner=scored)
+    assert requested(parameters_panel).micro_conditioning == MicroConditioning()
+    set_parameters(parameters_panel, refiner=replace(scored, on=True))
+    assert requested(parameters_panel).micro_conditioning == reported
+    set_parameters(parameters_panel, refiner=scored)
+    choose(parameters_panel, REFINER)
+    request = requested(parameters_panel, ON_PICTURE)
+    assert (request.micro_conditioning, request.refine) == (reported, None), "the checkpoint is itself a refiner"
 
 
-def test_a_library_without_refiners_says_so_plainly(desk: ParametersPanel) -> None:
-    desk.set_checkpoints((BASE,))
-    find_child(desk, RefinerPanel).section.set_open(True)
-    assert "No refiner was found" in visible_text(desk)
-    assert not find_named(desk, Switch, "Refiner").isEnabled()
+def test_a_library_without_refiners_says_so_plainly(parameters_panel: ParametersPanel) -> None:
+    parameters_panel.set_checkpoints((BASE,))
+    find_child(parameters_panel, RefinerPanel).section.set_open(True)
+    assert "No refiner was found" in visible_text(parameters_panel)
+    assert not find_named(parameters_panel, Switch, "Refiner").isEnabled()
 
 
-def test_a_refiner_that_has_gone_is_named_not_replaced(desk: ParametersPanel) -> None:
-    set_parameters(desk, refiner=RefinerPanelState(on=True, checkpoint="lost"))
-    assert "lost (not found)" in find_named(desk, QComboBox, "Refiner checkpoint").currentText()
+def test_a_refiner_that_has_gone_is_named_not_replaced(parameters_panel: ParametersPanel) -> None:
+    set_parameters(parameters_panel, refiner=RefinerPanelState(on=True, checkpoint="lost"))
+    assert "lost (not found)" in find_named(parameters_panel, QComboBox, "Refiner checkpoint").currentText()
     with pytest.raises(RequestError, match="lost"):
-        desk.build_request(Execution())
-    find_named(desk, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
-    find_named(desk, QComboBox, "Refiner checkpoint").activated.emit(1)
-    assert requested(desk).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder)
+        parameters_panel.build_request(Execution())
+    find_named(parameters_panel, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
+    find_named(parameters_panel, QComboBox, "Refiner checkpoint").activated.emit(1)
+    assert requested(parameters_panel).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder)
 
 
 # speed
 
 
-def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(desk: ParametersPanel, qtbot: QtBot) -> None:
-    assert requested(desk).sampling.speed is SpeedPreset.BALANCED
-    with qtbot.waitSignal(desk.changed):
-        find_named(desk, QTabBar, "Speed").setCurrentIndex(2)
-    made = requested(desk)
-    assert made.sampling.speed is desk.speed() is SpeedPreset.FAST
-    find_named(desk, QTabBar, "Speed").setCurrentIndex(0)
-    desk.apply_recorded(made, 5)
-    assert desk.speed() is SpeedPreset.FAST
+def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(
+    parameters_panel: ParametersPanel, qtbot: QtBot
+) -> None:
+    assert requested(parameters_panel).sampling.speed is SpeedPreset.BALANCED
+    with qtbot.waitSignal(parameters_panel.changed):
+        find_named(parameters_panel, QTabBar, "Speed").setCurrentIndex(2)
+    made = requested(parameters_panel)
+    assert made.sampling.speed is parameters_panel.speed() is SpeedPreset.FAST
+    find_named(parameters_panel, QTabBar, "Speed").setCurrentIndex(0)
+    parameters_panel.apply_recorded(made, 5)
+    assert parameters_panel.speed() is SpeedPreset.FAST
 
 
 # LoRA, embeddings, VAE
@@ -333,95 +342,106 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-def test_added_loras_count_with_their_weights(desk: ParametersPanel, files: dict[str, Path], qtbot: QtBot) -> None:
-    with qtbot.waitSignal(desk.changed):
-        desk.add_lora(files["pixel"])
-    desk.add_lora(files["ink"])
-    find_named(desk, QSlider, "Weight of ink slider").setValue(-10)
-    assert requested(desk).additions == Additions(
+def test_added_loras_count_with_their_weights(
+    parameters_panel: ParametersPanel, files: dict[str, Path], qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(parameters_panel.changed):
+        parameters_panel.add_lora(files["pixel"])
+    parameters_panel.add_lora(files["ink"])
+    find_named(parameters_panel, QSlider, "Weight of ink slider").setValue(-10)
+    assert requested(parameters_panel).additions == Additions(
         loras=(LoraReference(files["pixel"], 1.0), LoraReference(files["ink"], -0.5))
     )
-    find_named(desk, QAbstractButton, "Use pixel").click()
-    assert requested(desk).additions.loras == (LoraReference(files["ink"], -0.5),)
-    desk.add_lora(files["pixel"])
-    assert len(desk.value().additions.loras) == 2, "adding one again switches it on"
-    assert len(requested(desk).additions.loras) == 2
-    find_named(desk, QAbstractButton, "Remove ink").click()
-    assert desk.value().additions.loras == (LoraListItem(LoraReference(files["pixel"])),)
+    find_named(parameters_panel, QAbstractButton, "Use pixel").click()
+    assert requested(parameters_panel).additions.loras == (LoraReference(files["ink"], -0.5),)
+    parameters_panel.add_lora(files["pixel"])
+    assert len(parameters_panel.value().additions.loras) == 2, "adding one again switches it on"
+    assert len(requested(parameters_panel).additions.loras) == 2
+    find_named(parameters_panel, QAbstractButton, "Remove ink").click()
+    assert parameters_panel.value().additions.loras == (LoraListItem(LoraReference(files["pixel"])),)
 
 
-def test_a_weight_beyond_the_slider_is_kept(desk: ParametersPanel, files: dict[str, Path]) -> None:
-    set_parameters(desk, additions=AdditionsPanelState(loras=(LoraListItem(LoraReference(files["pixel"], 6.5)),)))
-    assert requested(desk).additions.loras == (LoraReference(files["pixel"], 6.5),)
+def test_a_weight_beyond_the_slider_is_kept(parameters_panel: ParametersPanel, files: dict[str, Path]) -> None:
+    set_parameters(
+        parameters_panel, additions=AdditionsPanelState(loras=(LoraListItem(LoraReference(files["pixel"], 6.5)),))
+    )
+    assert requested(parameters_panel).additions.loras == (LoraReference(files["pixel"], 6.5),)
 
 
-def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(desk: ParametersPanel, tmp_path: Path) -> None:
+def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(parameters_panel: ParametersPanel, tmp_path: Path) -> None:
     file = tmp_path / "style.safetensors"
     save_file({"clip_l": np.zeros((4, 8), np.float32), "clip_g": np.zeros((6, 16), np.float32)}, file)
     starter = resources_folder() / "checkpoints" / "starter"
-    desk.set_counters(TokenCounter(starter / "tokenizer"), TokenCounter(starter / "tokenizer_2"))
-    fields = {find_child(field, QPlainTextEdit).accessibleName(): field for field in desk.findChildren(PromptField)}
+    parameters_panel.set_counters(TokenCounter(starter / "tokenizer"), TokenCounter(starter / "tokenizer_2"))
+    fields = {
+        find_child(field, QPlainTextEdit).accessibleName(): field
+        for field in parameters_panel.findChildren(PromptField)
+    }
     prompt, second = fields["Prompt"], fields["Prompt for encoder 2"]
     for field in (prompt, second):
         field.set_value("<style>")
-    desk.add_embedding(file, "<style>")
+    parameters_panel.add_embedding(file, "<style>")
     assert prompt.count_label.text() == "6 / 77"
     assert second.count_label.text() == "8 / 77"
-    find_named(desk, QAbstractButton, "Remove style").click()
+    find_named(parameters_panel, QAbstractButton, "Remove style").click()
     assert prompt.count_label.text() != "6 / 77"
 
 
-def test_an_embedding_counts_where_its_word_is_in_a_prompt(desk: ParametersPanel, files: dict[str, Path]) -> None:
-    desk.add_embedding(files["style"], "<style>")
-    desk.add_embedding(files["other"], "<style>")
-    first, second = desk.value().additions.embeddings
+def test_an_embedding_counts_where_its_word_is_in_a_prompt(
+    parameters_panel: ParametersPanel, files: dict[str, Path]
+) -> None:
+    parameters_panel.add_embedding(files["style"], "<style>")
+    parameters_panel.add_embedding(files["other"], "<style>")
+    first, second = parameters_panel.value().additions.embeddings
     assert (first.token, second.token) == ("<style>", "<style-2>"), "two files need two words"
-    assert requested(desk).additions.embeddings == ()
-    set_parameters(desk, prompts=Prompts(negative_prompt_2="no <style-2>"))
-    assert requested(desk).additions.embeddings == (EmbeddingReference(files["other"], "<style-2>"),)
+    assert requested(parameters_panel).additions.embeddings == ()
+    set_parameters(parameters_panel, prompts=Prompts(negative_prompt_2="no <style-2>"))
+    assert requested(parameters_panel).additions.embeddings == (EmbeddingReference(files["other"], "<style-2>"),)
     with pytest.raises(RequestError):
-        desk.add_embedding(files["pixel"], "two words")
+        parameters_panel.add_embedding(files["pixel"], "two words")
 
 
-def test_a_click_on_the_word_writes_it_where_the_cursor_is(desk: ParametersPanel, files: dict[str, Path]) -> None:
-    desk.add_embedding(files["style"], "<style>")
-    set_parameters(desk, prompts=Prompts(prompt="a fox, red"))
-    edit = find_named(desk, QPlainTextEdit, "Prompt")
+def test_a_click_on_the_word_writes_it_where_the_cursor_is(
+    parameters_panel: ParametersPanel, files: dict[str, Path]
+) -> None:
+    parameters_panel.add_embedding(files["style"], "<style>")
+    set_parameters(parameters_panel, prompts=Prompts(prompt="a fox, red"))
+    edit = find_named(parameters_panel, QPlainTextEdit, "Prompt")
     cursor = edit.textCursor()
     cursor.setPosition(len("a fox"))
     edit.setTextCursor(cursor)
-    find_named(desk, QPushButton, "Write <style> into the prompt").click()
-    assert desk.value().prompts.prompt == "a fox <style>, red"
-    assert requested(desk).additions.embeddings == (EmbeddingReference(files["style"], "<style>"),)
+    find_named(parameters_panel, QPushButton, "Write <style> into the prompt").click()
+    assert parameters_panel.value().prompts.prompt == "a fox <style>, red"
+    assert requested(parameters_panel).additions.embeddings == (EmbeddingReference(files["style"], "<style>"),)
 
 
 def test_missing_files_are_shown_as_missing_and_left_out(
-    desk: ParametersPanel, files: dict[str, Path], tmp_path: Path
+    parameters_panel: ParametersPanel, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    desk.add_lora(files["pixel"])
-    desk.add_lora(files["ink"])
-    desk.add_embedding(files["style"], "style")
-    set_parameters(desk, prompts=Prompts(prompt="style"))
-    set_parameters(desk, additions=replace(desk.value().additions, vae=tmp_path / "gone"))
-    before = desk.value().additions
+    parameters_panel.add_lora(files["pixel"])
+    parameters_panel.add_lora(files["ink"])
+    parameters_panel.add_embedding(files["style"], "style")
+    set_parameters(parameters_panel, prompts=Prompts(prompt="style"))
+    set_parameters(parameters_panel, additions=replace(parameters_panel.value().additions, vae=tmp_path / "gone"))
+    before = parameters_panel.value().additions
     files["ink"].unlink()
     files["style"].unlink()
-    assert requested(desk).additions == Additions(loras=(LoraReference(files["pixel"]),))
-    assert "ink (missing)" in visible_text(desk)
-    assert "style (missing)" in visible_text(desk)
-    assert find_named(desk, QComboBox, "VAE").currentText() == "gone (missing)"
-    assert desk.value().additions == before, "they stay in the list"
-    find_child(desk, AdaptersPanel).section.set_open(False)
-    assert "1 LoRA · 3 missing" in visible_text(desk)
+    assert requested(parameters_panel).additions == Additions(loras=(LoraReference(files["pixel"]),))
+    assert "ink (missing)" in visible_text(parameters_panel)
+    assert "style (missing)" in visible_text(parameters_panel)
+    assert find_named(parameters_panel, QComboBox, "VAE").currentText() == "gone (missing)"
+    assert parameters_panel.value().additions == before, "they stay in the list"
+    find_child(parameters_panel, AdaptersPanel).section.set_open(False)
+    assert "1 LoRA · 3 missing" in visible_text(parameters_panel)
     files["ink"].write_bytes(b"back again")
-    assert len(requested(desk).additions.loras) == 2
+    assert len(requested(parameters_panel).additions.loras) == 2
 
 
 def test_dropped_weight_files_are_offered_to_whoever_can_read_them(
-    desk: ParametersPanel, files: dict[str, Path]
+    parameters_panel: ParametersPanel, files: dict[str, Path]
 ) -> None:
     offered: list[tuple[Path, ...]] = []
-    desk.adapter_files_added.connect(offered.append)
+    parameters_panel.adapter_files_added.connect(offered.append)
     dragged = QMimeData()
     dragged.setUrls([QUrl.fromLocalFile(str(file)) for file in (files["pixel"], Path("/notes.txt"), files["style"])])
     drop = QDropEvent(
@@ -431,87 +451,89 @@ def test_dropped_weight_files_are_offered_to_whoever_can_read_them(
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    find_child(desk, AdaptersPanel).dropEvent(drop)
+    find_child(parameters_panel, AdaptersPanel).dropEvent(drop)
     assert offered == [(files["pixel"], files["style"])]
-    assert desk.value().additions == AdditionsPanelState()
+    assert parameters_panel.value().additions == AdditionsPanelState()
 
 
 def test_the_add_button_asks_for_files(
-    desk: ParametersPanel, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    parameters_panel: ParametersPanel, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(files["ink"])], ""))
     offered: list[tuple[Path, ...]] = []
-    desk.adapter_files_added.connect(offered.append)
-    find_named(desk, QPushButton, "Add files…").click()
+    parameters_panel.adapter_files_added.connect(offered.append)
+    find_named(parameters_panel, QPushButton, "Add files…").click()
     assert offered == [(files["ink"],)]
 
 
 def test_another_vae_is_chosen_from_a_folder_and_given_back(
-    desk: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parameters_panel: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = find_named(desk, QComboBox, "VAE")
+    box = find_named(parameters_panel, QComboBox, "VAE")
     for answer, expected in ((str(tmp_path), tmp_path), ("", tmp_path)):
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, chosen=answer: chosen)
         box.activated.emit(box.count() - 1)
-        assert requested(desk).additions.vae == expected, "a cancelled dialog changes nothing"
+        assert requested(parameters_panel).additions.vae == expected, "a cancelled dialog changes nothing"
     box.activated.emit(0)
-    assert requested(desk).additions.vae is None
+    assert requested(parameters_panel).additions.vae is None
 
 
 def test_a_vae_may_be_a_file_chosen_or_dropped(
-    desk: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parameters_panel: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen, dropped = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     chosen.touch()
     dropped.touch()
-    box = find_named(desk, QComboBox, "VAE")
+    box = find_named(parameters_panel, QComboBox, "VAE")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(chosen), ""))
     box.activated.emit(box.findText("Choose a file…"))
-    assert requested(desk).additions.vae == chosen
-    desk.set_vae(dropped)
-    assert requested(desk).additions.vae == dropped
+    assert requested(parameters_panel).additions.vae == chosen
+    parameters_panel.set_vae(dropped)
+    assert requested(parameters_panel).additions.vae == dropped
     assert box.currentText() == "b.safetensors"
 
 
 # variation, timesteps, few steps
 
 
-def test_a_variation_keeps_the_seed_and_takes_another_second_one_each_time(desk: ParametersPanel) -> None:
-    find_named(desk, QSlider, "Variation strength slider").setValue(20)
-    first, second = requested(desk).sampling, requested(desk).sampling
+def test_a_variation_keeps_the_seed_and_takes_another_second_one_each_time(parameters_panel: ParametersPanel) -> None:
+    find_named(parameters_panel, QSlider, "Variation strength slider").setValue(20)
+    first, second = requested(parameters_panel).sampling, requested(parameters_panel).sampling
     assert first.variation_strength == 0.2
     assert first.seed == second.seed, "it is this seed's picture that varies"
     assert first.variation_seed != second.variation_seed
-    find_named(desk, QAbstractButton, "Lock the variation seed").click()
-    assert requested(desk).sampling == requested(desk).sampling
-    find_child(desk, SamplingPanel).variation_panel.section.set_open(False)
-    assert f"20 % towards seed {requested(desk).sampling.variation_seed}" in visible_text(desk)
+    find_named(parameters_panel, QAbstractButton, "Lock the variation seed").click()
+    assert requested(parameters_panel).sampling == requested(parameters_panel).sampling
+    find_child(parameters_panel, SamplingPanel).variation_panel.section.set_open(False)
+    assert f"20 % towards seed {requested(parameters_panel).sampling.variation_seed}" in visible_text(parameters_panel)
 
 
-def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: ParametersPanel) -> None:
-    steps = find_named(desk, QSpinBox, "Steps")
-    edit = find_named(desk, QLineEdit, "Timesteps")
+def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(parameters_panel: ParametersPanel) -> None:
+    steps = find_named(parameters_panel, QSpinBox, "Steps")
+    edit = find_named(parameters_panel, QLineEdit, "Timesteps")
     before = steps.value()
     edit.setText("999, 600,200")
     assert (steps.value(), steps.isEnabled()) == (3, False)
-    sampling = requested(desk).sampling
+    sampling = requested(parameters_panel).sampling
     assert (sampling.steps, sampling.timesteps) == (3, (999, 600, 200))
     edit.clear()
     assert (steps.value(), steps.isEnabled()) == (before, True)
-    assert requested(desk).sampling.timesteps == ()
+    assert requested(parameters_panel).sampling.timesteps == ()
 
 
-def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: ParametersPanel) -> None:
-    find_child(desk, SamplingPanel).advanced_panel.section.set_open(True)
+def test_timesteps_that_make_no_sense_are_reported_at_the_field_and_not_drawn(
+    parameters_panel: ParametersPanel,
+) -> None:
+    find_child(parameters_panel, SamplingPanel).advanced_panel.section.set_open(True)
     for text in ("1, 2", "5, 5", "1000, 3", "-3", "9; 8", "a", "999, 500.5"):
-        find_named(desk, QLineEdit, "Timesteps").setText(text)
+        find_named(parameters_panel, QLineEdit, "Timesteps").setText(text)
         with pytest.raises(RequestError) as refused:
-            desk.build_request(Execution())
-        assert str(refused.value) in visible_text(desk)
-        assert desk.value().sampling is not None, "and the settings can still be kept"
-        find_named(desk, QLineEdit, "Timesteps").clear()
-        assert str(refused.value) not in visible_text(desk)
-        assert requested(desk).sampling.timesteps == ()
+            parameters_panel.build_request(Execution())
+        assert str(refused.value) in visible_text(parameters_panel)
+        assert parameters_panel.value().sampling is not None, "and the settings can still be kept"
+        find_named(parameters_panel, QLineEdit, "Timesteps").clear()
+        assert str(refused.value) not in visible_text(parameters_panel)
+        assert requested(parameters_panel).sampling.timesteps == ()
 
 
 def test_timesteps_are_read_however_they_are_spaced() -> None:
@@ -519,8 +541,8 @@ def test_timesteps_are_read_however_they_are_spaced() -> None:
     assert parse_timesteps("  ") == ()
 
 
-def sampling_summary(desk: ParametersPanel) -> tuple[SchedulerName, int, float]:
-    sampling = desk.value().sampling
+def sampling_summary(parameters_panel: ParametersPanel) -> tuple[SchedulerName, int, float]:
+    sampling = parameters_panel.value().sampling
     assert sampling is not None
     return sampling.scheduler, sampling.steps, sampling.guidance_scale
 
@@ -528,32 +550,36 @@ def sampling_summary(desk: ParametersPanel) -> tuple[SchedulerName, int, float]:
 MINE = Sampling(size=Size(1216, 832), scheduler=SchedulerName.HEUN, steps=44, guidance_scale=7.5)
 
 
-def test_a_few_step_checkpoint_sets_what_it_needs_and_says_so_and_leaving_it_restores(desk: ParametersPanel) -> None:
-    set_parameters(desk, sampling=MINE)
-    choose(desk, FEW)
-    assert sampling_summary(desk) == (SchedulerName.LCM, 4, 1.0)
-    assert "LCM, 4 steps, guidance 1" in visible_text(desk)
-    choose(desk, BASE)
-    assert desk.value().sampling == MINE
-    assert "LCM, 4 steps" not in visible_text(desk)
+def test_a_few_step_checkpoint_sets_what_it_needs_and_says_so_and_leaving_it_restores(
+    parameters_panel: ParametersPanel,
+) -> None:
+    set_parameters(parameters_panel, sampling=MINE)
+    choose(parameters_panel, FEW)
+    assert sampling_summary(parameters_panel) == (SchedulerName.LCM, 4, 1.0)
+    assert "LCM, 4 steps, guidance 1" in visible_text(parameters_panel)
+    choose(parameters_panel, BASE)
+    assert parameters_panel.value().sampling == MINE
+    assert "LCM, 4 steps" not in visible_text(parameters_panel)
 
 
-def test_a_few_step_checkpoints_settings_can_be_declined(desk: ParametersPanel) -> None:
-    set_parameters(desk, sampling=MINE)
-    choose(desk, FEW)
-    find_named(desk, QPushButton, "Keep mine").click()
-    assert desk.value().checkpoint == "few"
-    assert sampling_summary(desk) == (SchedulerName.HEUN, 44, 7.5)
-    assert "Set for it" not in visible_text(desk)
+def test_a_few_step_checkpoints_settings_can_be_declined(parameters_panel: ParametersPanel) -> None:
+    set_parameters(parameters_panel, sampling=MINE)
+    choose(parameters_panel, FEW)
+    find_named(parameters_panel, QPushButton, "Keep mine").click()
+    assert parameters_panel.value().checkpoint == "few"
+    assert sampling_summary(parameters_panel) == (SchedulerName.HEUN, 44, 7.5)
+    assert "Set for it" not in visible_text(parameters_panel)
 
 
-def test_going_on_to_a_third_checkpoint_takes_what_that_was_made_for(desk: ParametersPanel) -> None:
-    set_parameters(desk, sampling=MINE)
-    choose(desk, FEW)
-    choose(desk, OTHER)
-    assert sampling_summary(desk) == (SchedulerName.EULER, 12, 3.0)
-    choose(desk, BASE)
-    assert sampling_summary(desk) == (SchedulerName.EULER, 30, 5.0), "what was remembered is not brought back later"
+def test_going_on_to_a_third_checkpoint_takes_what_that_was_made_for(parameters_panel: ParametersPanel) -> None:
+    set_parameters(parameters_panel, sampling=MINE)
+    choose(parameters_panel, FEW)
+    choose(parameters_panel, OTHER)
+    assert sampling_summary(parameters_panel) == (SchedulerName.EULER, 12, 3.0)
+    choose(parameters_panel, BASE)
+    assert sampling_summary(parameters_panel) == (SchedulerName.EULER, 30, 5.0), (
+        "what was remembered is not brought back later"
+    )
 
 
 # micro-conditioning
@@ -625,7 +651,7 @@ def test_the_drawings_can_be_used_from_the_keyboard(micro: MicroConditioningPane
     assert micro.value().conditioning == MicroConditioning()
 
 
-def test_a_drag_is_told_and_typed_numbers_move_the_box(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
+def test_a_drag_is_reported_and_typed_numbers_move_the_box(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
     drawing = micro.positive.original_drawing
     with qtbot.waitSignal(micro.changed):
         drag(qtbot, drawing, drawing.corner_position(), QPoint(-10, -10))
@@ -663,18 +689,18 @@ def test_each_value_is_explained_in_plain_sight(micro: MicroConditioningPanel) -
         assert len(sentences) == 3
 
 
-def test_compare_asks_for_the_same_seed_without_and_with(desk: ParametersPanel, qtbot: QtBot) -> None:
+def test_compare_asks_for_the_same_seed_without_and_with(parameters_panel: ParametersPanel, qtbot: QtBot) -> None:
     values = MicroConditioning(original_size=Size(256, 256))
     set_parameters(
-        desk,
+        parameters_panel,
         micro_conditioning=values,
         micro_conditioning_on=True,
         sampling=replace(MINE, seed=5, count=4),
         refiner=RefinerPanelState(on=True, aesthetic_score=9.0),
     )
-    with qtbot.waitSignal(desk.compare_requested):
-        find_named(desk, QPushButton, "Compare with and without").click()
-    both = desk.build_comparison_requests(Execution(), ON_PICTURE, output=OutputOptions(watermark=False))
+    with qtbot.waitSignal(parameters_panel.compare_requested):
+        find_named(parameters_panel, QPushButton, "Compare with and without").click()
+    both = parameters_panel.build_comparison_requests(Execution(), ON_PICTURE, output=OutputOptions(watermark=False))
     assert both is not None
     without, with_it = both
     assert without.micro_conditioning == MicroConditioning(aesthetic_score=9.0)
@@ -738,56 +764,63 @@ def everything(files: dict[str, Path], folder: Path, edit: EditParameters | None
     ids=["text to image", "image to image", "only masked", "inpaint"],
 )
 def test_reuse_brings_back_exactly_what_made_a_picture(
-    desk: ParametersPanel, files: dict[str, Path], tmp_path: Path, edit: EditParameters | None, ground: EditSource
+    parameters_panel: ParametersPanel,
+    files: dict[str, Path],
+    tmp_path: Path,
+    edit: EditParameters | None,
+    ground: EditSource,
 ) -> None:
     """From a result of this session, and from a file's metadata, whose names refer to the listed files."""
     made_by = everything(files, tmp_path, edit)
-    missing = desk.apply_recorded(made_by.for_metadata(), made_by.sampling.seed)
+    missing = parameters_panel.apply_recorded(made_by.for_metadata(), made_by.sampling.seed)
     assert missing is not None
     for name in ("ink.safetensors", "style.safetensors"):
         assert name in str(missing), "what is not listed is told"
     for record in (made_by, made_by.for_metadata()):
-        assert desk.apply_recorded(record, made_by.sampling.seed) is None
-        desk.set_edit_source(ground)
-        assert desk.build_request(made_by.execution, ground, output=made_by.output) == made_by
+        assert parameters_panel.apply_recorded(record, made_by.sampling.seed) is None
+        parameters_panel.set_edit_source(ground)
+        assert parameters_panel.build_request(made_by.execution, ground, output=made_by.output) == made_by
 
 
-def test_reuse_takes_nothing_away_from_the_list(desk: ParametersPanel, files: dict[str, Path]) -> None:
-    desk.add_lora(files["pixel"])
-    desk.add_embedding(files["other"], "other")
-    desk.apply_recorded(GenerationRequest(checkpoint=BASE.folder), seed=3)
-    assert desk.value().additions == AdditionsPanelState(
+def test_reuse_takes_nothing_away_from_the_list(parameters_panel: ParametersPanel, files: dict[str, Path]) -> None:
+    parameters_panel.add_lora(files["pixel"])
+    parameters_panel.add_embedding(files["other"], "other")
+    parameters_panel.apply_recorded(GenerationRequest(checkpoint=BASE.folder), seed=3)
+    assert parameters_panel.value().additions == AdditionsPanelState(
         loras=(LoraListItem(LoraReference(files["pixel"]), on=False),),
         embeddings=(EmbeddingReference(files["other"], "other"),),
     )
-    assert requested(desk) == GenerationRequest(checkpoint=BASE.folder, sampling=Sampling(seed=3))
-    assert not desk.value().refiner.on
+    assert requested(parameters_panel) == GenerationRequest(checkpoint=BASE.folder, sampling=Sampling(seed=3))
+    assert not parameters_panel.value().refiner.on
 
 
-def test_a_request_that_is_refused_does_not_take_a_new_seed(desk: ParametersPanel) -> None:
-    choose(desk, REFINER)
-    before = desk.value().sampling
+def test_a_request_that_is_refused_does_not_take_a_new_seed(parameters_panel: ParametersPanel) -> None:
+    choose(parameters_panel, REFINER)
+    before = parameters_panel.value().sampling
     with pytest.raises(RequestError):
-        desk.build_request(Execution())
-    assert desk.value().sampling == before
+        parameters_panel.build_request(Execution())
+    assert parameters_panel.value().sampling == before
 
 
-def test_closed_sections_are_the_default_and_say_nothing_unless_something_is_set(desk: ParametersPanel) -> None:
-    assert desk.value().open_sections == ()
-    assert all(not section.summary() for section in desk.findChildren(PanelSection))
-
-
-def test_nothing_is_cut_off_where_the_desk_is_as_narrow_as_it_gets(
-    desk: ParametersPanel, files: dict[str, Path]
+def test_closed_sections_are_the_default_and_say_nothing_unless_something_is_set(
+    parameters_panel: ParametersPanel,
 ) -> None:
-    desk.set_edit_source(ON_MASK)
-    desk.add_lora(files["pixel"])
-    desk.add_embedding(files["style"], "<a-rather-long-word-for-a-style>")
-    desk.resize(desk.minimumWidth(), 740)
-    for section in desk.findChildren(PanelSection):
+    assert parameters_panel.value().open_sections == ()
+    assert all(not section.summary() for section in parameters_panel.findChildren(PanelSection))
+
+
+@pytest.mark.styled
+def test_nothing_is_cut_off_where_the_parameters_panel_is_as_narrow_as_it_gets(
+    parameters_panel: ParametersPanel, files: dict[str, Path]
+) -> None:
+    parameters_panel.set_edit_source(ON_MASK)
+    parameters_panel.add_lora(files["pixel"])
+    parameters_panel.add_embedding(files["style"], "<a-rather-long-word-for-a-style>")
+    parameters_panel.resize(parameters_panel.minimumWidth(), 740)
+    for section in parameters_panel.findChildren(PanelSection):
         section.set_open(True)
     QApplication.processEvents()
-    content = desk.findChild(QWidget, "panelContent")
+    content = parameters_panel.findChild(QWidget, "panelContent")
     assert content is not None
     shown = content.parentWidget()
     assert shown is not None

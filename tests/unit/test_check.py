@@ -1,4 +1,4 @@
-"""`python -m tools.check` always comes to an end, and says where it was when something hung or crashed."""
+"""`python -m tools.check` always ends, and names the test during which something hung or crashed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_crash_names_the_test(run_test: Path, capfd: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
-def test_what_passes_is_said_to_pass(run_test: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_passes_is_reported_as_passed(run_test: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run_test.write_text("def test_passes(): pass\n", encoding="utf-8")
     outcome = check.check("tests")
     assert outcome.passed

@@ -1,4 +1,4 @@
-"""The front door opens at once: nothing heavy is loaded before it is needed, and each way leads where it should."""
+"""The program starts at once: nothing heavy is loaded before it is needed, and each mode starts as it should."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ print(json.dumps([codes, loaded]), file=sys.stderr)
 
 def start(*arguments: str, **environment: str | None) -> tuple[int, list[str], str]:
     """Exit code, the heavy packages loaded, and standard output of a start with `arguments`."""
-    codes, loaded, said = start_each([arguments], **environment)
-    return codes[0], loaded, said
+    codes, loaded, message = start_each([arguments], **environment)
+    return codes[0], loaded, message
 
 
 def start_each(several: Sequence[Sequence[str]], **environment: str | None) -> tuple[list[int], list[str], str]:
@@ -54,7 +54,7 @@ def test_nothing_heavy_is_loaded_for_a_word() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
-def test_without_a_display_it_ends_in_words_before_qt_is_loaded() -> None:
+def test_without_a_display_it_ends_with_a_message_before_qt_is_loaded() -> None:
     assert start(**NO_DISPLAY)[:2] == (1, [])
 
 

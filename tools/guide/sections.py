@@ -57,6 +57,20 @@ WORDS = (
         ),
     ),
     Section(
+        "Styles and variants",
+        "`--style` puts the words of a style around the prompt; `sdxl-desktop styles list` shows them all. Of `{a|b}` "
+        "in a prompt each picture takes one by its seed, or `--variants all` draws every combination. "
+        "[prompts.md](prompts.md) says more, also about files of words and about presets.",
+        (
+            drawn_picture("style", "a style", "a red heart", "--style 'Pink background'"),
+            drawn_picture("styles", "two styles", "a red heart", "--style 'On the left' --style 'Pink background'"),
+            drawn_picture("variants", "a variant", "a {cat|car} on a {yellow|blue} background", "--variants all"),
+            existing_picture("variants-2", "another"),
+            existing_picture("variants-3", "a third"),
+            existing_picture("variants-4", "the last"),
+        ),
+    ),
+    Section(
         "Micro-conditioning",
         "SDXL was trained with the original size of every picture, and with the position of its crop. "
         "`--original-size`, `--target-size` and `--crop` set these values, the three `--negative-…` options the values "

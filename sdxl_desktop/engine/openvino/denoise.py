@@ -52,11 +52,13 @@ class StepTimer:
 @dataclass(frozen=True, slots=True)
 class CompletedCall:
     """A completed UNet call: its kind, its step in the run, counted from 1, and `estimate`, which returns the predicted
-    final latents, float32 [C, h, w], when called."""
+    final latents, float32 [C, h, w], when called. `latents`, float32 [1, C, h, w], are those after the call, and None
+    unless it was computed and ends its step: between two calls of a step, and in a replay, a run is not paused."""
 
     kind: CallKind
     step: int
     estimate: Callable[[], Floats]
+    latents: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,8 +102,11 @@ def denoise(
             timer.stop(call.kind)
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
         latents = stage.extensions.after_step(latents, call)
+        trajectory.check_latents(latents)
         pred_original_sample = partial(_pred_original_sample, schedule, scaled, prediction, call.sigma)
-        on_call(CompletedCall(call.kind, step, pred_original_sample))
+        ends_step = call.number + 1 == len(stage.calls) or stage.calls[call.number + 1].step != call.step
+        kept = latents if ends_step and not replayed else None
+        on_call(CompletedCall(call.kind, step, pred_original_sample, kept))
     return latents
 
 
@@ -120,5 +125,5 @@ def _calls_to_recompute(stage: DenoisingStage, trajectory: PredictionReplay) -> 
     """Return the replayed calls that must still be computed for their deep features, because later calls that are not
     replayed use them."""
     calls = stage.calls
-    first = next((call.number for call in calls if not trajectory.replays(stage.step(call))), len(calls))
+    first = next((call.number for call in calls if not trajectory.replays(stage.step(call), call.number)), len(calls))
     return required_features(calls, first)

@@ -84,7 +84,7 @@ def supported_precision(
         and not check_activation_scale()
     ):
         return "f32"
-    if asked == "auto" or not _lacks_precision(device, asked):
+    if asked == "auto" or not _lacks_precision(core, device, asked):
         return asked
     return "auto"
 
@@ -95,7 +95,7 @@ def has_activation_scale(model: ov.Model) -> bool:
 
 
 @cache
-def _lacks_precision(device: str, precision: Precision) -> bool:
+def _lacks_precision(core: ov.Core, device: str, precision: Precision) -> bool:
     """Whether a device reports that it lacks this precision. For CPUs it is False: OpenVINO emulates missing ones."""
     if device_type(device) == "CPU":
         return False

@@ -24,17 +24,19 @@ from sdxl_desktop.core.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPaused,
 )
 from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.engine.checkpoint_id import checkpoint_id
 from sdxl_desktop.engine.compile_key import CompileTimes, shared_file_hashes
 from sdxl_desktop.engine.device_times import timings_file
 from sdxl_desktop.engine.edit_inputs import EditInputs
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.background_decode import (
     BackgroundDecoder,
@@ -53,6 +55,7 @@ from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.mapped_pages import MappedPageTrimmer
 from sdxl_desktop.engine.openvino.memory_budget import MemoryBudget, resident_file_bytes
 from sdxl_desktop.engine.openvino.part_compiler import Compiler, create_compiler
+from sdxl_desktop.engine.openvino.prediction_replay import ReplayMismatchError
 from sdxl_desktop.engine.openvino.prompt_cache import PromptCache
 from sdxl_desktop.engine.openvino.run_preparation import RunCheckpoint, RunPreparation
 from sdxl_desktop.engine.openvino.schedule_check import check_schedules
@@ -62,6 +65,17 @@ from sdxl_desktop.imaging import watermark
 log = logging.getLogger(__name__)
 
 _REFINER_PARTS = (Part.TEXT_ENCODER_2, Part.UNET)
+_RESTARTED_NOTE = (
+    "The picture was drawn from the beginning: the checkpoint or the program has changed since it was paused."
+)
+
+
+class _Paused(Exception):
+    """The user paused the run; caught once, by the engine."""
+
+    def __init__(self, state: PausedRun) -> None:
+        super().__init__()
+        self.state = state
 
 
 class OpenVinoEngine:
@@ -89,18 +103,24 @@ class OpenVinoEngine:
         """The checkpoints in memory."""
         return tuple(self._checkpoints.loaded)
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         """See `Engine.generate`."""
         self._interrupt.token = cancel
         try:
             # resolved once per run; a missing device is reported before minutes of loading
-            run = GenerationRun(request, emit, self._compiled_models.resolve_devices(request.execution))
+            run = GenerationRun(
+                request, emit, self._compiled_models.resolve_devices(request.execution), pausing=pausing
+            )
             self._page_trimmer.reset()
             with run.peak_memory.measure():
                 finished = self._generate(run)
             emit(replace(finished, peak_bytes=run.peak_memory.bytes))
         except Interrupted:
             emit(RunCancelled())
+        except _Paused as pause:
+            emit(RunPaused(pause.state))
         except SdxlDesktopError as problem:
             if needs_engine_restart(problem):
                 self._release_all()
@@ -153,16 +173,20 @@ class OpenVinoEngine:
             RunCheckpoint(base, run.base_parts),
             *([RunCheckpoint(refiner, _REFINER_PARTS, refining=True)] if refiner else []),
         ]
+        run.content = _content(participants)
         workflow = self._create_workflow(run, participants, edit_inputs)
         with BackgroundDecoder(
             lambda one: self._decode(run, participants, one),
             lambda one, decoded: self._finish_picture(run, base, edit_inputs, one, decoded),
         ) as overlap:
-            for index, seed in enumerate(request.sampling.seeds):
+            for index, seed in list(enumerate(request.sampling.seeds))[run.first_picture :]:
+                if request.prompts_of(index) != run.prompts:
+                    run.prompts = request.prompts_of(index)
+                    workflow = self._create_workflow(run, participants, edit_inputs, overlap)
                 latents = self._denoise(run, participants, workflow, index, seed, overlap)
                 if has_diverged(latents.final) and self._discard_cached(run, participants, overlap):
                     workflow = self._create_workflow(run, participants, edit_inputs)
-                    latents = self._denoise(run, participants, workflow, index, seed, overlap)
+                    latents = self._denoise(run, participants, workflow, index, seed, overlap, from_beginning=True)
                 pending = PendingDecode(index, seed, latents)
                 with watch.timing("decode"):
                     overlap.finish()
@@ -173,8 +197,16 @@ class OpenVinoEngine:
         return RunFinished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.execution_devices)
 
     def _create_workflow(
-        self, run: GenerationRun, participants: Sequence[RunCheckpoint], edit_inputs: EditInputs | None
+        self,
+        run: GenerationRun,
+        participants: Sequence[RunCheckpoint],
+        edit_inputs: EditInputs | None,
+        overlap: BackgroundDecoder | None = None,
     ) -> Workflow:
+        """Compile the parts and encode `run.prompts`, after `overlap` has finished decoding the last picture."""
+        if overlap is not None:
+            with run.stopwatch.timing("decode"):
+                overlap.finish()
         stage_inputs = self._preparation.prepare_stages(run, participants)
         with run.stopwatch.timing("encode"):
             return Workflow(
@@ -209,19 +241,33 @@ class OpenVinoEngine:
         index: int,
         seed: int,
         overlap: BackgroundDecoder,
+        *,
+        from_beginning: bool = False,
     ) -> DenoisedLatents:
+        """Return the latents of picture `index`, continued where it was paused unless `from_beginning`."""
         base = participants[0].loaded
+        paused = run.paused if index == run.first_picture and not from_beginning else None
+        if paused is not None and paused.predictions is not None and paused.content != run.content:
+            paused, run.notes = None, (*run.notes, _RESTARTED_NOTE)
+        if run.is_pause_requested:
+            raise _Paused(paused or PausedRun(picture=index))
 
         def on_step(step: StepProgress) -> None:
             self._on_step(run, base, index, step)
             overlap.finish_if_decoded()
             self._trim_mapped_pages(overlap)
+            if run.is_pause_requested and step.pause is not None:
+                raise _Paused(replace(step.pause(), picture=index, content=run.content))
 
         self._preparation.free_memory_to_denoise(run, participants)
         run.emit_phase(Phase.DENOISING, index)
         self._trim_mapped_pages(overlap)
         with run.stopwatch.timing("denoise"):
-            return workflow.generate_latents(seed, on_step)
+            try:
+                return workflow.generate_latents(seed, on_step, paused)
+            except ReplayMismatchError:
+                run.notes = (*run.notes, _RESTARTED_NOTE)
+                return workflow.generate_latents(seed, on_step)
 
     def _trim_mapped_pages(self, overlap: BackgroundDecoder) -> None:
         """Return mapped weight pages to the system, only between two inferences, while nothing runs in another
@@ -272,7 +318,11 @@ class OpenVinoEngine:
                 index=pending.index,
                 notes=(
                     *notes,
-                    *((*base.notes_for(run.request.sampling.scheduler), *run.notes) if pending.index == 0 else ()),
+                    *(
+                        (*base.notes_for(run.request.sampling.scheduler), *run.notes)
+                        if pending.index == run.first_picture
+                        else ()
+                    ),
                     *run.take_retry_note(),
                 ),
                 latents=saved_latents(pending.latents, run.request, pending.seed),
@@ -323,6 +373,12 @@ class OpenVinoEngine:
         if loaded.preview_map is None:
             loaded.preview_map = PreviewMap.fit(latents[0].numpy(), pixels)
             loaded.preview_map.write(self._checkpoints.preview_file(loaded))
+
+
+def _content(participants: Sequence[RunCheckpoint]) -> str:
+    """Return an identifier of the networks of a run, with its LoRAs, embeddings and VAE."""
+    parts = [sorted(one.loaded.content_ids.items()) for one in participants]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _refuse_overlap() -> bool:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 
 from sdxl_desktop.core.events import Phase, Picture, Progress, Timings
 from sdxl_desktop.core.parts import ENCODERS, Part
-from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.paused_run import PausedRun
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import StepCaching
-from sdxl_desktop.engine.engine_protocol import Emit
+from sdxl_desktop.engine.engine_protocol import Emit, Pausing
 from sdxl_desktop.engine.openvino.memory_budget import PeakMemory
 
 _RETRY_NOTE = (
@@ -40,7 +41,8 @@ class Stopwatch:
 @dataclass
 class GenerationRun:
     """The state of one run. `execution` is the request's with OpenVINO device names. Automatic is resolved only once,
-    since new timings may be written during the run. `execution_devices` maps each used part to the device that runs
+    since new timings may be written during the run. `pausing` is None if it cannot be paused; `content` identifies the
+    networks it draws with. `execution_devices` maps each used part to the device that runs
     it."""
 
     request: GenerationRequest
@@ -52,6 +54,13 @@ class GenerationRun:
     notes: tuple[str, ...] = ()
     is_retry: bool = False
     execution_devices: dict[str, str] = field(default_factory=dict)
+    pausing: Pausing | None = None
+    content: str = ""
+    prompts: Prompts = field(init=False)
+    """The prompts of the picture being drawn."""
+
+    def __post_init__(self) -> None:
+        self.prompts = self.request.prompts_of(0)
 
     @property
     def step_caching(self) -> StepCaching | None:
@@ -60,6 +69,20 @@ class GenerationRun:
     @property
     def count(self) -> int:
         return self.request.sampling.count
+
+    @property
+    def paused(self) -> PausedRun | None:
+        """Where it continues; None if it starts."""
+        return None if self.pausing is None else self.pausing.paused
+
+    @property
+    def first_picture(self) -> int:
+        """The index of the first picture that is drawn now."""
+        return 0 if self.paused is None else self.paused.picture
+
+    @property
+    def is_pause_requested(self) -> bool:
+        return self.pausing is not None and self.pausing.requested.is_set()
 
     @property
     def decode_seconds(self) -> float:

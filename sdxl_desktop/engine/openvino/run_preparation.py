@@ -105,7 +105,7 @@ class RunPreparation:
 
     def _prompt_cache_key(self, loaded: LoadedCheckpoint, run: GenerationRun) -> str:
         keys = self._encoder_compile_keys(loaded, run)
-        return prompt_cache_key(loaded, run.request.prompts, keys, [runtime_version(key.device) for key in keys])
+        return prompt_cache_key(loaded, run.prompts, keys, [runtime_version(key.device) for key in keys])
 
     def _encoder_compile_keys(self, loaded: LoadedCheckpoint, run: GenerationRun) -> tuple[CompileKey, ...]:
         return tuple(loaded.compile_keys(ENCODERS, run.execution).values())
@@ -152,7 +152,7 @@ class RunPreparation:
             for at, part in enumerate(participants):
                 if new[at]:
                     compiled_as = self._encoder_compile_keys(part.loaded, run)
-                    pairs[at] = pair = part.loaded.prompt_encoder.encode(run.request.prompts, compiled_as)
+                    pairs[at] = pair = part.loaded.prompt_encoder.encode(run.prompts, compiled_as)
                     self._prompt_cache.put(cache_keys[at], pair)
 
     def _compile_others(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> None:

@@ -25,7 +25,8 @@ from sdxl_desktop.core.additions import (
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.safetensors_header import HeaderError, parse_header
-from sdxl_desktop.formats.weight_variants import EMBEDDING_ENDINGS
+from sdxl_desktop.formats.weight_variants import EMBEDDING_ENDINGS, SAFETENSORS
+from sdxl_desktop.imaging.picture_formats import listed
 
 _MAX_NAME_LENGTH = 100
 _PLACEHOLDER_NAMES = ("emb_params", "*")
@@ -74,7 +75,7 @@ def _load(file: Path) -> Any:
     """Return the file's content, including tensors. No more is read than the maximum size of an embedding."""
     try:
         content = _content(file)
-        if file.suffix.lower() == ".safetensors":
+        if file.suffix.lower() == SAFETENSORS:
             parse_header(content)
             return load(content)
         return _unpickle_weights(content)
@@ -96,7 +97,7 @@ def _load(file: Path) -> Any:
 
 def _content(file: Path) -> bytes:
     if file.suffix.lower() not in EMBEDDING_ENDINGS:
-        raise _not_an_embedding_error(file, "Embeddings are .safetensors, .pt or .bin files.")
+        raise _not_an_embedding_error(file, f"Embeddings are {listed(EMBEDDING_ENDINGS)} files.")
     with open_regular(file) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > MAX_EMBEDDING_BYTES:

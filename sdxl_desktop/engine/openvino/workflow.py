@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.latents import Floats
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.edit_inputs import EditInputs
@@ -52,7 +54,7 @@ class StepProgress:
     `seconds_per_step` of this picture, `seconds_left` until its last step.
 
     `pred_original_sample` returns the predicted final latents, float32 [C, h, w]; `is_refiner` is whether the refiner
-    made the step.
+    made the step. `pause` returns the state from which the picture can be continued; None where it cannot be paused.
     """
 
     step: int
@@ -62,6 +64,7 @@ class StepProgress:
     seconds_left: float
     pred_original_sample: Callable[[], Floats]
     is_refiner: bool = False
+    pause: Callable[[], PausedRun] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +81,7 @@ class _StepCounter:
     `remaining_calls` those still to come."""
 
     on_step: Callable[[StepProgress], None]
+    trajectory: PredictionReplay
     timer: StepTimer = field(default_factory=StepTimer)
     steps: int = 0
     calls: Counter[CallKind] = field(default_factory=Counter)
@@ -101,10 +105,19 @@ class _StepCounter:
                     seconds_left=self.timer.total_seconds(self.remaining_calls),
                     pred_original_sample=call.estimate,
                     is_refiner=is_refiner,
+                    pause=None if call.latents is None else partial(self._paused, call.step, call.latents),
                 )
             )
 
         return after
+
+    def _paused(self, step: int, latents: torch.Tensor) -> PausedRun:
+        return PausedRun(
+            step=step,
+            steps=self.steps,
+            predictions=self.trajectory.predictions,
+            latents=latents[0].numpy().copy(),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,15 +189,18 @@ class Workflow:
                 self._masked_image_posterior = VaePosterior(loaded.pipe, picture * (mask < 0.5))
         self._image_posterior = VaePosterior(loaded.pipe, picture)
 
-    def generate_latents(self, seed: int, on_step: Callable[[StepProgress], None]) -> DenoisedLatents:
-        """Return the latents of the picture for `seed`. Raises RequestError if a schedule leaves no step to denoise."""
+    def generate_latents(
+        self, seed: int, on_step: Callable[[StepProgress], None], paused: PausedRun | None = None
+    ) -> DenoisedLatents:
+        """Return the latents of the picture for `seed`, continued where it was `paused`. Raises RequestError if a
+        schedule leaves no step to denoise, and ReplayMismatchError if it cannot be continued exactly."""
         request = self._request
-        counter = _StepCounter(on_step)
+        trajectory = PredictionReplay(request.start, paused)
+        counter = _StepCounter(on_step, trajectory)
         base, refiner = self._stages(seed)
         for planned in (base, refiner):
             if planned is not None:
                 counter.add(planned)
-        trajectory = PredictionReplay(request.start, keep=request.output.keep_latents == "steps")
         generator = noises.seeded_generator(seed)
         initial = None
         if base is None:
@@ -200,7 +216,9 @@ class Workflow:
         if refiner is not None:
             offset = 0 if base is None else base.schedule.steps
             latents = self._refine(refiner, latents, initial, seed, offset, trajectory, counter)
-        return DenoisedLatents(latents, trajectory.predictions)
+        has_steps = base is not None or refiner is not None
+        keep = request.output.keep_latents == "steps" and has_steps
+        return DenoisedLatents(latents, trajectory.predictions if keep else None)
 
     def _check_shape(self, latents: torch.Tensor) -> None:
         if tuple(latents.shape) != self._shape:

@@ -12,7 +12,7 @@ from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunFailed
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.run_log import format_request, prompts_extra
-from sdxl_desktop.engine.engine_protocol import Emit, Engine
+from sdxl_desktop.engine.engine_protocol import Emit, Engine, Pausing
 from sdxl_desktop.engine.process.messages import (
     CancelAcknowledged,
     CancelCommand,
@@ -21,6 +21,7 @@ from sdxl_desktop.engine.process.messages import (
     EngineReply,
     GenerateCommand,
     ListDevicesCommand,
+    PauseCommand,
     RunDone,
     RunEvent,
     WarmUpCommand,
@@ -39,10 +40,11 @@ class EngineHost:
         self._paths = paths
         self._waiting: queue.SimpleQueue[GenerateCommand | WarmUpCommand | ListDevicesCommand] = queue.SimpleQueue()
         self._cancels: dict[int, threading.Event] = {}
+        self._pauses: dict[int, threading.Event] = {}
         self._engine: Engine | None = None
 
     def serve(self) -> None:
-        """Process commands until the application closes the pipe. A cancel acts at once, the others are queued."""
+        """Process commands until the application closes the pipe. Cancel and pause act at once, others are queued."""
         self._application.listen(self._accept, EngineCommand)
         while True:
             self._work(self._waiting.get())
@@ -53,8 +55,11 @@ class EngineHost:
                 if run in self._cancels:
                     self._cancels[run].set()
                 self._reply(CancelAcknowledged(run))
+            case PauseCommand(run):
+                if (pause := self._pauses.get(run)) is not None:
+                    pause.set()
             case GenerateCommand() | WarmUpCommand() | ListDevicesCommand():
-                self._cancels[command.run] = threading.Event()
+                self._cancels[command.run], self._pauses[command.run] = threading.Event(), threading.Event()
                 self._waiting.put(command)
             case _:
                 assert_never(command)
@@ -67,9 +72,10 @@ class EngineHost:
 
         try:
             match command:
-                case GenerateCommand(run, request):
+                case GenerateCommand(run, request, paused):
                     log.info("Run %d: %s", run, format_request(request), extra=prompts_extra(request))
-                    self._ready(command, emit).generate(request, emit, cancel)
+                    pausing = Pausing(self._pauses[run], paused)
+                    self._ready(command, emit).generate(request, emit, cancel, pausing)
                 case WarmUpCommand(run, checkpoint, execution, speed):
                     self._ready(command, emit).warm_up(checkpoint, execution, speed, emit, cancel)
                     self._reply(RunDone(run))
@@ -82,6 +88,7 @@ class EngineHost:
             emit(RunFailed.unexpected(problem))
         finally:
             self._cancels.pop(command.run, None)
+            self._pauses.pop(command.run, None)
 
     def _ready(self, command: GenerateCommand | WarmUpCommand, emit: Emit) -> Engine:
         if self._engine is None:
@@ -103,7 +110,7 @@ def _make_engine(paths: AppPaths, command: GenerateCommand | WarmUpCommand) -> E
     match command:
         case WarmUpCommand(_, checkpoint, execution, speed):
             precompile.precompile_unet(compiler, paths, checkpoint, execution, speed)
-        case GenerateCommand(_, request) if uses_unmodified_unet(request):
+        case GenerateCommand(_, request, _) if uses_unmodified_unet(request):
             precompile.precompile_unet(compiler, paths, request.checkpoint, request.execution, request.sampling.speed)
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the only place with the heavy imports
 

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import EngineEvent
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import SpeedPreset
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateCommand:
-    """Generate pictures; answered by `RunEvent`s, the last of which has a final event."""
+    """Generate pictures, or continue where the run was `paused`; answered by `RunEvent`s, the last of which has a final
+    event."""
 
     run: int
     request: GenerationRequest
+    paused: PausedRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,13 @@ class WarmUpCommand:
 @dataclass(frozen=True, slots=True)
 class CancelCommand:
     """Cancel `run`; ignored if it has ended."""
+
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseCommand:
+    """Pause `run` after its current step; ignored if it has ended."""
 
     run: int
 
@@ -73,5 +83,5 @@ class DeviceListReply:
     devices: tuple[Device, ...]
 
 
-EngineCommand = GenerateCommand | WarmUpCommand | CancelCommand | ListDevicesCommand
+EngineCommand = GenerateCommand | WarmUpCommand | CancelCommand | PauseCommand | ListDevicesCommand
 EngineReply = RunEvent | RunDone | DeviceListReply | CancelAcknowledged

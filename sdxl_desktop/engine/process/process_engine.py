@@ -24,12 +24,13 @@ from sdxl_desktop.core.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPaused,
 )
 from sdxl_desktop.core.paths import AppPaths, with_tilde
 from sdxl_desktop.core.private_files import make_private_folder, open_private_append
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import SpeedPreset
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.process.messages import (
     CancelAcknowledged,
     CancelCommand,
@@ -37,6 +38,7 @@ from sdxl_desktop.engine.process.messages import (
     EngineReply,
     GenerateCommand,
     ListDevicesCommand,
+    PauseCommand,
     RunDone,
     RunEvent,
     WarmUpCommand,
@@ -69,14 +71,16 @@ class ProcessEngine:
         self._closed = False
         self._starting = threading.Lock()
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         """See `Engine.generate`. If the child dies, the run ends with `RunFailed` and the next run starts a new one.
 
         A new one is also started after an engine error: after a lack of memory or a driver failure, loaded parts would
         fail again."""
-        order = GenerateCommand(next(self._runs), request)
+        order = GenerateCommand(next(self._runs), request, None if pausing is None else pausing.paused)
         try:
-            last = self._exchange(order, emit, cancel)
+            last = self._exchange(order, emit, cancel, None if pausing is None else pausing.requested)
         except MemoryError as problem:
             emit(RunFailed.unexpected(problem))
             return
@@ -146,7 +150,11 @@ class ProcessEngine:
             return self._worker
 
     def _exchange(
-        self, command: GenerateCommand | WarmUpCommand | ListDevicesCommand, emit: Emit, cancel: CancelToken
+        self,
+        command: GenerateCommand | WarmUpCommand | ListDevicesCommand,
+        emit: Emit,
+        cancel: CancelToken,
+        pause: CancelToken | None = None,
     ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
         """Send `order` and emit its events until the last message, which is returned (final events are emitted too).
 
@@ -162,11 +170,11 @@ class ProcessEngine:
 
         try:
             worker = self._start()
-            last = WorkerEnded() if worker is None else self._run_command(worker, command, noting, cancel)
+            last = WorkerEnded() if worker is None else self._run_command(worker, command, noting, cancel, pause)
             if not isinstance(last, WorkerEnded) or worker is not before or reported.is_set() or cancel.is_set():
                 return last
             worker = self._start()
-            return last if worker is None else self._run_command(worker, command, emit, cancel)
+            return last if worker is None else self._run_command(worker, command, emit, cancel, pause)
         except WorkerStartError as problem:
             failed = RunFailed(problem)
             emit(failed)
@@ -178,10 +186,14 @@ class ProcessEngine:
         command: GenerateCommand | WarmUpCommand | ListDevicesCommand,
         emit: Emit,
         cancel: CancelToken,
+        pause: CancelToken | None,
     ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
         worker.send(command)
         deadline, asked = CancelDeadline(), None
         while True:
+            if pause is not None and pause.is_set():
+                worker.send(PauseCommand(command.run))
+                pause = None
             if asked is None and cancel.is_set():
                 asked = time.monotonic()
                 worker.send(CancelCommand(command.run))
@@ -206,7 +218,7 @@ class ProcessEngine:
             match answer.event:
                 case Progress() | Preview() | PictureFinished():
                     pass
-                case RunFinished() | RunCancelled() | RunFailed():
+                case RunFinished() | RunPaused() | RunCancelled() | RunFailed():
                     return answer.event
                 case _:
                     assert_never(answer.event)

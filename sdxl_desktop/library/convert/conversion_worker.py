@@ -13,6 +13,7 @@ from typing import Any
 from sdxl_desktop.core.file_hashes import sha256_of_file
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 from sdxl_desktop.library.convert.build_folder import SOURCE_FILE, SOURCE_SHA256, ConversionFolder
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs
 from sdxl_desktop.library.convert.conversion_job import (
@@ -69,7 +70,7 @@ def _source_file(path: Path) -> dict[str, str]:
 def _convert_pickle(found: DetectedModel, workspace: ConversionFolder, emit: Emit) -> DetectedModel:
     from sdxl_desktop.library.convert.unpickling import convert_pickle  # torch
 
-    plain = workspace.folder / "unpickled" / f"{found.path.stem}.safetensors"
+    plain = workspace.folder / "unpickled" / f"{found.path.stem}{SAFETENSORS}"
     if not plain.is_file():
         reporter = ConversionReporter(emit, [])
         reporter.begin(ConversionPhase.UNPICKLING, found.path.stat().st_size)

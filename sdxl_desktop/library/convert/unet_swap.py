@@ -13,6 +13,7 @@ from sdxl_desktop.formats.families import PipelineConfigFolder, clip_vocabulary,
 from sdxl_desktop.formats.format_errors import DamagedFileError
 from sdxl_desktop.formats.json_files import read_json, read_json_or_empty
 from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
+from sdxl_desktop.formats.weight_variants import SAFETENSORS
 from sdxl_desktop.library.convert.build_folder import ConversionFolder
 from sdxl_desktop.library.detect.checkpoint_folders import weight_files_in
 from sdxl_desktop.library.detect.part_matching import Mismatch, match_part
@@ -35,7 +36,7 @@ def is_unet_folder(folder: Path) -> bool:
 
 def unet_files(folder: Path) -> list[Path]:
     """Return the weights file of the preferred variant, or its shards."""
-    return weight_files_in(folder, UNET_WEIGHTS_STEM) or sorted(folder.glob(f"{UNET_WEIGHTS_STEM}*-of-*.safetensors"))
+    return weight_files_in(folder, UNET_WEIGHTS_STEM) or sorted(folder.glob(f"{UNET_WEIGHTS_STEM}*-of-*{SAFETENSORS}"))
 
 
 def detect_unet(folder: Path, base: Path | None = None) -> DetectedModel:

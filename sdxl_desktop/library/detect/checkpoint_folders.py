@@ -13,7 +13,7 @@ from sdxl_desktop.formats.format_errors import DamagedFileError
 from sdxl_desktop.formats.json_files import read_json
 from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
 from sdxl_desktop.formats.unsupported import not_sdxl_error, unknown_file_error
-from sdxl_desktop.formats.weight_variants import WeightVariant, find_weight_variants, variant_note
+from sdxl_desktop.formats.weight_variants import PICKLED, SAFETENSORS, WeightVariant, find_weight_variants, variant_note
 from sdxl_desktop.library.detect.part_matching import Mismatch, fp8_note, match_part
 
 _WEIGHT_STEMS: Mapping[str, str] = {Part.UNET: "diffusion_pytorch_model", Part.VAE: "diffusion_pytorch_model"}
@@ -40,9 +40,9 @@ def identify_folder(folder: Path) -> DetectedModel | None:
     _check_is_sdxl(folder, setup)
     if not any(weight_files_in(folder / part, weights_stem(part)) for part in DIFFUSERS_PARTS):
         for part in DIFFUSERS_PARTS:
-            if any((folder / part).glob("*.bin")):
+            if _pickled_suffix(folder / part):
                 raise _incomplete_error(folder, part, _why_no_weights(folder / part))
-        if not any(folder.glob("*.safetensors")):
+        if not any(folder.glob(f"*{SAFETENSORS}")):
             raise _incomplete_error(folder, Part.UNET, _why_no_weights(folder / Part.UNET))
         return None  # configurations only; there may be a single file next to them
     return _identify_diffusers(folder, setup)
@@ -138,7 +138,7 @@ def _shard_files(folder: Path, index: Mapping[str, Any]) -> list[Path]:
     weight_map = index.get("weight_map")
     names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
     for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
+        if Path(name).name != name or not name.endswith(SAFETENSORS) or not (folder / name).is_file():
             raise DamagedFileError(
                 f"{folder.name} is not whole.",
                 why=f"Its list of files names {name[:80]!r}, which is not there.",
@@ -148,9 +148,14 @@ def _shard_files(folder: Path, index: Mapping[str, Any]) -> list[Path]:
 
 
 def _why_no_weights(folder: Path) -> str:
-    if any(folder.glob("*.bin")):
-        return "its weights are a .bin file; save the checkpoint with safetensors"
-    return "there is no .safetensors file"
+    if suffix := _pickled_suffix(folder):
+        return f"its weights are a {suffix} file; save the checkpoint with safetensors"
+    return f"there is no {SAFETENSORS} file"
+
+
+def _pickled_suffix(folder: Path) -> str:
+    """Return the suffix of a pickle file in `folder`; "" if there is none."""
+    return next((suffix for suffix in PICKLED if any(folder.glob(f"*{suffix}"))), "")
 
 
 def _read_tensors(files: list[Path]) -> dict[str, Tensor]:

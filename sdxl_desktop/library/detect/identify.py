@@ -16,7 +16,7 @@ from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import Tensor, read_metadata, read_tensors
 from sdxl_desktop.formats.unsupported import detect_foreign_model, not_sdxl_error, unknown_file_error
 from sdxl_desktop.formats.vae_key_mapping import is_vae_file
-from sdxl_desktop.formats.weight_variants import PICKLED
+from sdxl_desktop.formats.weight_variants import PICKLED, SAFETENSORS, UNSUPPORTED
 from sdxl_desktop.library.detect.checkpoint_folders import identify_folder
 from sdxl_desktop.library.detect.part_matching import Mismatch, fp8_note, match_part
 from sdxl_desktop.library.detect.pickle_safety import check_pickle
@@ -32,11 +32,12 @@ def identify(path: Path) -> DetectedModel:
         return identify_folder(path) or _identify_only_file(path)
     if not path.is_file():
         raise CheckpointError(f"There is nothing at {path}.", next_step="Check the path.")
-    if path.suffix.lower() in PICKLED:
+    suffix = path.suffix.lower()
+    if suffix in PICKLED:
         check_pickle(path)
         return DetectedModel(path=path, kind=ModelKind.PICKLED, layout=ModelLayout.SINGLE_FILE, files=(path,))
-    if path.suffix.lower() == ".gguf":
-        raise not_sdxl_error(path.name, "a GGUF file, whose quantized weights cannot be converted")
+    if suffix in UNSUPPORTED:
+        raise not_sdxl_error(path.name, UNSUPPORTED[suffix])
     return identify_file(path)
 
 
@@ -59,7 +60,7 @@ UNET_MARKER_KEY = "model.diffusion_model.input_blocks.0.0.weight"
 
 
 def _identify_only_file(folder: Path) -> DetectedModel:
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob(f"*{SAFETENSORS}"))
     if len(files) == 1:
         return identify_file(files[0])
     raise unknown_file_error(

@@ -11,7 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, TOKENIZERS, WEIGHTS, Part
-from sdxl_desktop.formats.weight_variants import CHECKPOINT_ENDINGS, find_weight_variants
+from sdxl_desktop.formats.weight_variants import (
+    CHECKPOINT_ENDINGS,
+    KNOWN_ENDINGS,
+    SAFETENSORS,
+    find_weight_variants,
+)
 from sdxl_desktop.library.hub.hub_address import HubAddress
 from sdxl_desktop.library.hub.hub_errors import HubNotFoundError
 from sdxl_desktop.library.hub.remote_files import DownloadLayout, RemoteFile
@@ -123,7 +128,7 @@ def _single_file(files: Mapping[str, RemoteFile], address: HubAddress) -> tuple[
     top = {path: file for path, file in files.items() if "/" not in path and path.endswith(CHECKPOINT_ENDINGS)}
     if _LORA_FILE in top:
         return DownloadLayout.SINGLE_FILE, [top[_LORA_FILE]]
-    safe = {path: file for path, file in top.items() if path.endswith(".safetensors")}
+    safe = {path: file for path, file in top.items() if path.endswith(SAFETENSORS)}
     candidates = safe or top
     if len(candidates) == 1:
         return DownloadLayout.SINGLE_FILE, list(candidates.values())
@@ -133,7 +138,7 @@ def _single_file(files: Mapping[str, RemoteFile], address: HubAddress) -> tuple[
             next_step=_file_list_hint(candidates),
         )
     why = "There are no .safetensors files."
-    if any(path.endswith((".bin", ".pt", ".pth", ".msgpack", ".onnx")) for path in files):
+    if any(path.endswith(KNOWN_ENDINGS) and not path.endswith(CHECKPOINT_ENDINGS) for path in files):
         why = "Its weights are in a format that is not safe to open, or not for this application."
     raise HubNotFoundError(
         f"Nothing in {address} can be used here.", why=why, next_step="Choose a repository with .safetensors files."

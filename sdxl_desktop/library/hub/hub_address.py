@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sdxl_desktop.formats.weight_variants import ENDINGS
+from sdxl_desktop.formats.weight_variants import KNOWN_ENDINGS
 from sdxl_desktop.library.hub.hub_errors import AddressError
 from sdxl_desktop.library.hub.remote_files import is_repo_id
 from sdxl_desktop.library.hub.safe_names import is_safe_path
@@ -18,7 +18,6 @@ DEFAULT_REVISION = "main"
 _HUGGINGFACE_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REVISION = re.compile(r"[\w][\w./+-]{0,199}")
 _UNSUPPORTED_REPO_KINDS = ("datasets", "spaces", "collections", "papers", "docs", "api", "kernels")
-_WEIGHT_SUFFIXES = (*ENDINGS, ".gguf")
 
 
 def endpoint() -> str:
@@ -128,7 +127,7 @@ def _address(repo: str, revision: str, path: str, text: str) -> HubAddress:
     path = path.strip("/")
     if not is_safe_path(path):
         raise _address_error(text, f"{path[:80]!r} cannot be a file there.")
-    is_file = path.lower().endswith(_WEIGHT_SUFFIXES)
+    is_file = path.lower().endswith(KNOWN_ENDINGS)
     return HubAddress(repo, revision, file=path if is_file else "", folder="" if is_file else path)
 
 

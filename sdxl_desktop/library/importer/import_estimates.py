@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sdxl_desktop.formats.weight_variants import ENDINGS, PICKLED
 from sdxl_desktop.library.catalogue import SYSTEM_MEMORY_RESERVE, CatalogueEntry
 from sdxl_desktop.library.convert.import_plan import PART_SIZE_SHARES
 from sdxl_desktop.library.convert.resource_estimate import ResourceEstimate, estimate_conversion, estimate_copy
@@ -25,7 +26,7 @@ def parameter_counts(listing: HubListing) -> list[int]:
     """Return the approximate number of parameters of each network in `listing`."""
     sizes: dict[str, int] = {}
     for file in listing.files:
-        if file.path.endswith((".safetensors", ".ckpt", ".bin")):
+        if file.path.endswith(ENDINGS):
             part = file.path.rpartition("/")[0]
             sizes[part] = sizes.get(part, 0) + file.size
     if listing.layout is DownloadLayout.SINGLE_FILE:
@@ -44,7 +45,7 @@ def download_estimates(listing: HubListing) -> EstimatesByFormat:
     """Estimate the conversion of a download that is a complete checkpoint."""
     if listing.layout is DownloadLayout.OPENVINO:
         return unconverted_estimates(listing.bytes)
-    pickled = any(file.path.endswith(".ckpt") for file in listing.files)
+    pickled = any(file.path.endswith(PICKLED) for file in listing.files)
     return conversion_estimates(parameter_counts(listing), listing.bytes, pickled=pickled)
 
 

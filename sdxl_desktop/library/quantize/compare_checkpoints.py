@@ -24,6 +24,7 @@ from sdxl_desktop.core.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunPaused,
 )
 from sdxl_desktop.core.parts import GRAPH, Part
 from sdxl_desktop.core.request import GenerationRequest, Prompts
@@ -185,7 +186,7 @@ def _generate(
             case RunFinished() | RunCancelled() | RunFailed():
                 memory.is_working = False
                 last.append(event)
-            case Preview() | PictureFinished():
+            case Preview() | PictureFinished() | RunPaused():
                 pass
 
     engine.generate(request, hear, cancel)

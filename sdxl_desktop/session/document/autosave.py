@@ -1,4 +1,4 @@
-"""Autosave: after changes the document is written every few seconds to a recovery file, in the background.
+"""Autosave: after changes the document is written every few seconds to a recovery file.
 
 The file `NAME.sdxld` is a project whose pictures and latents lie next to it in the folder `NAME.kept`, each written
 once. Both are owned while `NAME.lock` is locked, which ends with the process. `close` leaves them to the next start
@@ -44,6 +44,8 @@ from sdxl_desktop.session.result_files import Result
 
 __all__ = ["MAX_CANDIDATE_BYTES", "Autosave", "RecoverableDocument", "find_recoverable"]
 
+CANNOT_KEEP = "The document cannot be kept for recovery."
+
 MAX_CANDIDATE_BYTES = 2**30
 """Disk space for the candidates in a recovery file. Unsaved candidates are always kept, whatever their size; of the
 saved ones, the newest are kept while the limit allows."""
@@ -52,9 +54,9 @@ saved ones, the newest are kept while the limit allows."""
 class Autosave:
     """One document's recovery file in `folder`.
 
-    `schedule` passes a document to a dedicated thread, so that neither the window nor other slow work waits;
-    `write_now` writes immediately and may be called from any thread. All other methods belong to the document's thread,
-    and only `flush`, `close`, `mark_closing` and `adopt` may wait for the disk.
+    `set_pending` notes what to write and `write_pending` writes it; `write_now` does both. The two that write may be
+    called from any thread. All other methods belong to the document's thread, and only `close`, `mark_closing` and
+    `adopt` may wait for the disk.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,14 +66,12 @@ class Autosave:
         self._pixel_keys = PixelKeyCache()
         self._latents: dict[int, tuple[SavedLatents, SidecarEntry]] = {}
         self._write_lock = threading.Lock()
-        self._condition = threading.Condition()  # guards the fields below; never held during disk access
+        self._state = threading.Lock()  # guards the fields below; never held during disk access
         self._pending: tuple[Project, int] | None = None
-        self._is_working = False
         self._closed = False
+        self._abandoned = False
         self._written_revision = 0
         self._cleared_revision = 0
-        self._unreported_error: SdxlDesktopError | None = None
-        self._reported = ""
         self.last_error: SdxlDesktopError | None = None
         """Why the last attempt to write the document failed; None if it succeeded."""
         self.saved_revision = 0
@@ -91,75 +91,55 @@ class Autosave:
 
     # writing
 
-    def schedule(self, project: Project, revision: int) -> None:
-        """Write `project`, the document at `revision`, soon, and return immediately. Only the newest scheduled project
-        is written. The arrays must not be modified afterwards. See `take_error` for failures."""
-        with self._condition:
-            if self._closed or revision <= self.saved_revision:
-                return
-            self._pending = project, revision
-            if self._is_working:
-                return
-            self._is_working = True
-        threading.Thread(target=self._work, name="autosave", daemon=True).start()
+    def set_pending(self, project: Project, revision: int) -> None:
+        """Set `project`, the document at `revision`, as what the next `write_pending` writes, in place of an earlier
+        one. The arrays must not be modified afterwards."""
+        with self._state:
+            if not self._closed and revision > self.saved_revision:
+                self._pending = project, revision
 
-    def _work(self) -> None:
-        """Write scheduled projects until none is left."""
-        try:
-            while (waiting := self._next()) is not None:
-                try:
-                    self.write_now(*waiting)
-                except Exception as problem:  # unexpected errors are reported like any other
-                    with self._condition:
-                        failed = wrap_error(
-                            problem,
-                            "The document cannot be kept for recovery.",
-                            next_step="Save your project yourself.",
-                        )
-                        self._unreported_error = self.last_error = failed
-        finally:
-            with self._condition:  # also after unexpected errors, so that the next change retries
-                self._is_working = False
-                self._condition.notify_all()
+    @property
+    def is_pending(self) -> bool:
+        """Whether a project waits for `write_pending`."""
+        return self._pending is not None
 
-    def _next(self) -> tuple[Project, int] | None:
-        with self._condition:
+    def write_pending(self) -> None:
+        """Write the pending project, if there is one. Raises SdxlDesktopError, which `last_error` repeats; the project
+        is not pending any more, so whoever sees that it `is_due` sets it again."""
+        with self._state:
             waiting, self._pending = self._pending, None
-            self._is_working = waiting is not None
-            return waiting
-
-    def flush(self, seconds: float) -> bool:
-        """Wait at most `seconds` until the scheduled project is written or has failed; return whether that happened.
-        `is_due` and `take_error` tell the two apart."""
-        with self._condition:
-            return self._condition.wait_for(lambda: not self._is_working, seconds)
-
-    def take_error(self) -> SdxlDesktopError | None:
-        """Why the document could not be written; reported once until a write succeeds again."""
-        with self._condition:
-            problem, self._unreported_error = self._unreported_error, None
-            if problem is None or str(problem) == self._reported:
-                return None
-            self._reported = str(problem)
-            return problem
+        if waiting is None:
+            return
+        try:
+            self.write_now(*waiting)
+        except Exception as problem:  # the libraries that encode may raise anything
+            failed = wrap_error(problem, CANNOT_KEEP, next_step="Save your project yourself.")
+            self.last_error = failed
+            raise failed from failed.__cause__
 
     def write_now(self, project: Project, revision: int) -> None:
         """Write `project`, the document at `revision`; raises ProjectError. Older revisions than the saved one, and
-        calls after `close`, are ignored. The arrays must not be modified afterwards."""
-        with self._write_lock:
-            if self._closed or revision <= self.saved_revision:
-                return
-            try:
-                self._acquire_lock()
-                self._write_project(_within_byte_limit(project))
-                remove_close_state(self.file)
-            except MemoryError as problem:
-                raise ProjectError("There is no memory left to keep the document for recovery.") from problem
-            with self._condition:
-                self._written_revision = revision
-                self._reported, self.last_error = "", None
-                self.saved_revision = max(self.saved_revision, revision)
-        self._remove_if_cleared()
+        calls after `close` or `abandon`, are ignored. The arrays must not be modified afterwards."""
+        try:
+            with self._write_lock:
+                self._write(project, revision)
+            self._remove_if_cleared()
+        finally:
+            self._unlock_if_abandoned()
+
+    def _write(self, project: Project, revision: int) -> None:
+        if self._closed or revision <= self.saved_revision:
+            return
+        try:
+            self._acquire_lock()
+            self._write_project(_within_byte_limit(project))
+            remove_close_state(self.file)
+        except MemoryError as problem:
+            raise ProjectError("There is no memory left to keep the document for recovery.") from problem
+        with self._state:
+            self._written_revision = revision
+            self.last_error = None
+            self.saved_revision = max(self.saved_revision, revision)
 
     def _acquire_lock(self) -> None:
         if self._lock is not None:
@@ -203,7 +183,7 @@ class Autosave:
 
     def _write_error(self, problem: OSError) -> ProjectError:
         return ProjectError(
-            "The document cannot be kept for recovery.",
+            CANNOT_KEEP,
             why=f"{problem.strerror or problem}.",
             next_step=f"Make room in {self._folder} and let it be written to; until then save your project yourself.",
         )
@@ -212,7 +192,7 @@ class Autosave:
 
     def clear(self, revision: int) -> None:
         """Mark that nothing is to be recovered at `revision`: the document is empty or was just saved as a project."""
-        with self._condition:
+        with self._state:
             self._cleared_revision = self.saved_revision = revision
         self._remove_if_cleared()
 
@@ -261,8 +241,19 @@ class Autosave:
             write_close_state(self.file, left)
 
     def abandon(self) -> None:
-        """Return without waiting: the files on disk stay as after a crash when the process ends."""
-        self._closed = True
+        """Return without waiting and leave the files as after a crash. A write in progress is finished, if the process
+        does not end before."""
+        self._closed = self._abandoned = True
+        self._unlock_if_abandoned()
+
+    def _unlock_if_abandoned(self) -> None:
+        """Leave the files to others. If a write is in progress, the writer does it afterwards."""
+        while self._abandoned and self._lock is not None and self._write_lock.acquire(blocking=False):
+            try:
+                self._lock.release()
+                self._lock = None
+            finally:
+                self._write_lock.release()
 
     def _remove_and_unlock(self) -> None:
         self._remove()
@@ -279,7 +270,7 @@ class Autosave:
                 return
             self._remove_and_unlock()
             self._folder, self._name, self._lock = found.file.parent, found.file.stem, found.lock
-            with self._condition:
+            with self._state:
                 self._written_revision = self.saved_revision = revision
 
 

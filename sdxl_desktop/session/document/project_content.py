@@ -26,8 +26,9 @@ class Project:
 
     `picture` uint8 [H, W, 3] and `mask` uint8 [H, W], or None; `picture_name` is the file the picture came from;
     `candidates` are the current results, the oldest first, each with its pixels, request, notes and saved latents;
-    `workspace` holds the panel values (not the window's own geometry). Recovery files alone have `queued_requests`, and
-    `saved_file`, the document's own file if that holds the current state. `notes` are messages about what could not be
+    `workspace` holds the panel values (not the window's own geometry). The files of the queue and recovery
+    files of earlier versions alone have `queued_requests`; recovery files have `saved_file`, the document's own file if
+    that holds the current state. `notes` are messages about what could not be
     restored on reading; they are not written.
 
     The arrays must not be modified afterwards.

@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPalette, QPen
 
 from sdxl_desktop.history.entries import HistoryEntry
+from sdxl_desktop.ui.gallery.entry_text import file_name
 from sdxl_desktop.ui.gallery.thumbnail_loader import Thumbnail, Unavailable
 
 PADDING = 6
@@ -84,7 +85,7 @@ def _paint_unavailable(
     painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
     words = "Missing" if why is Unavailable.MISSING else "Cannot be read"
     if entry is not None and inside.height() >= 120:
-        words += f"\n\n{entry.file.name}"
+        words += f"\n\n{file_name(entry.file)}"
     painter.drawText(
         inside.adjusted(6, 6, -6, -6),
         int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWrapAnywhere | Qt.TextFlag.TextWordWrap),

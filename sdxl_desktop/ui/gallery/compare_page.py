@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.history.entries import HistoryEntry
 from sdxl_desktop.imaging.picture_reading import open_picture
-from sdxl_desktop.ui.gallery.entry_text import describe_entry
+from sdxl_desktop.ui.gallery.entry_text import describe_entry, file_name
 from sdxl_desktop.ui.painting.picture_view import PictureView
 from sdxl_desktop.ui.qt_images import to_image
 from sdxl_desktop.ui.widgets.buttons import IconButton, Switch
@@ -135,7 +136,7 @@ class ComparePage(QWidget):
         view, caption, asked = ComparedPicture(), ElidedLabel(), self._asked
         description = describe_entry(entry)
         view.setAccessibleName(description)
-        caption.setText(f"{entry.file.name}   ·   seed {entry.seed}   ·   {entry.prompt}")
+        caption.setText(f"{file_name(entry.file)}   ·   seed {entry.seed}   ·   {display_text(entry.prompt)}")
         caption.setToolTip(plain_text_tooltip(description))
         view.zoomed.connect(lambda: self._follow(view))
         self.views.append(view)
@@ -146,7 +147,7 @@ class ComparePage(QWidget):
 
         def fail(error: SdxlDesktopError) -> None:
             if asked == self._asked:
-                caption.setText(f"{entry.file.name}: {error.what}")
+                caption.setText(f"{file_name(entry.file)}: {error.what}")
 
         self._background.read(lambda: to_image(open_picture(entry.file).pixels), take, fail, owner=view)
         cell = QWidget()

@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from sdxl_desktop.history.entries import EntryState, HistoryDetails
-from sdxl_desktop.ui.gallery.entry_text import missing_text
+from sdxl_desktop.ui.gallery.entry_text import file_name, missing_text
 from sdxl_desktop.ui.gallery.record_rows import Row, rows_of
 from sdxl_desktop.ui.widgets.buttons import IconButton, with_role
 from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, muted_label, row
@@ -91,7 +91,8 @@ class DetailsPanel(QWidget):
         """Show a picture; `missing`: its file was not found just now."""
         entry = details.entry
         missing = missing or entry.state is EntryState.MISSING
-        self._title.setText(entry.file.name if not missing else f"{entry.file.name} (missing)")
+        name = file_name(entry.file)
+        self._title.setText(f"{name} (missing)" if missing else name)
         self._missing.setText(missing_text(entry.file))
         self._missing.setVisible(missing)
         self.open_button.setVisible(not missing)

@@ -8,9 +8,19 @@ from pathlib import Path
 from PySide6.QtCore import QDate, QDateTime, QLocale
 
 from sdxl_desktop.core.paths import with_tilde
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.history.entries import EntryState, HistoryEntry
 
 _ENGLISH = QLocale(QLocale.Language.English, QLocale.Country.UnitedKingdom)
+
+
+_MAX_PROMPT = 600
+"""Characters of a prompt in a tooltip."""
+
+
+def file_name(file: Path) -> str:
+    """Return the file's name as text that can be shown, whatever its bytes are."""
+    return display_text(file.name)
 
 
 def format_day(day: date, today: date) -> str:
@@ -41,14 +51,14 @@ def format_rating(rating: int) -> str:
 def describe_entry(entry: HistoryEntry) -> str:
     """Describe an entry, one fact per line, for tooltips and screen readers."""
     lines = [
-        entry.prompt or "No prompt",
+        display_text(entry.prompt, _MAX_PROMPT) or "No prompt",
         f"{entry.kind.label}, {entry.size}, seed {entry.seed}",
         entry.checkpoint_title,
         format_created(entry),
         f"Rated {entry.rating} of 5" if entry.rating else "",
         "Starred" if entry.starred else "",
         ", ".join(entry.tags),
-        f"Missing: there is no {with_tilde(entry.file)}" if entry.state is EntryState.MISSING else "",
+        f"Missing: there is no {_path_text(entry.file)}" if entry.state is EntryState.MISSING else "",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -56,6 +66,10 @@ def describe_entry(entry: HistoryEntry) -> str:
 def missing_text(file: Path) -> str:
     """Explain that the file of an entry is missing, and what can be done."""
     return (
-        f"The file {with_tilde(file)} is not there any more: it was moved, renamed or deleted outside this program, "
+        f"The file {_path_text(file)} is not there any more: it was moved, renamed or deleted outside this program, "
         "or its disk is not connected. Put it back and it is shown again. Its settings are still known here."
     )
+
+
+def _path_text(file: Path) -> str:
+    return display_text(with_tilde(file), 400)

@@ -10,14 +10,13 @@ from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QGuiApplication, QPixmap
 
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
-from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.history.entries import HistoryDetails, HistoryEntry
 from sdxl_desktop.imaging.picture_reading import OpenedPicture, open_picture
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.session.recent_results import result_of
 from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.ui.file_manager import show_in_folder
-from sdxl_desktop.ui.gallery.entry_text import format_count, format_rating, missing_text
+from sdxl_desktop.ui.gallery.entry_text import file_name, format_count, format_rating, missing_text
 from sdxl_desktop.ui.gallery.gallery_context import GalleryContext
 from sdxl_desktop.ui.gallery.record_drawing import RecordDrawing
 from sdxl_desktop.ui.gallery.tag_editor import TagChange
@@ -74,7 +73,7 @@ class GalleryActions(QObject):
     def mime_of(self, entries: Sequence[HistoryEntry]) -> QMimeData:
         """Return the files of `entries` as drag data, without those that are missing."""
         data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(entry.file)) for entry in entries if entry.file.exists()])
+        data.setUrls([url for entry in entries if entry.file.exists() and not (url := _url_of(entry.file)).isEmpty()])
         return data
 
     def drag(self, entries: Sequence[HistoryEntry], pixmap: QPixmap | None, source: QObject) -> None:
@@ -114,7 +113,7 @@ class GalleryActions(QObject):
     def _report_file(self, file: Path, error: SdxlDesktopError) -> None:
         """Report that a file could not be read; a missing one with what may have happened to it."""
         if isinstance(error, PictureError) and not file.exists():
-            error = PictureError(f"{display_text(file.name)} is missing.", why=missing_text(file))
+            error = PictureError(f"{file_name(file)} is missing.", why=missing_text(file))
         self._show_error(error)
 
     # the canvas
@@ -155,7 +154,7 @@ class GalleryActions(QObject):
 
         def use(record: PictureRecord) -> None:
             self.canvas_wanted.emit()
-            self._context.controller.notify(f"The settings of {display_text(entry.file.name)} are in the panels")
+            self._context.controller.notify(f"The settings of {file_name(entry.file)} are in the panels")
             self._context.controller.picture_settings.apply(record)
 
         self._with_record(entry, use)
@@ -165,7 +164,7 @@ class GalleryActions(QObject):
 
         def choose(record: PictureRecord) -> None:
             self.canvas_wanted.emit()
-            self._context.controller.picture_settings.choose(record, display_text(entry.file.name))
+            self._context.controller.picture_settings.choose(record, file_name(entry.file))
 
         self._with_record(entry, choose)
 
@@ -186,7 +185,7 @@ class GalleryActions(QObject):
             if details is None or details.record is None:
                 self._show_error(
                     PictureError(
-                        f"It is not known how {display_text(entry.file.name)} was made.",
+                        f"It is not known how {file_name(entry.file)} was made.",
                         why="Its file has no record of its settings.",
                         next_step="Set what you need by hand.",
                     )
@@ -198,3 +197,8 @@ class GalleryActions(QObject):
 
     def _with_details(self, entry_id: int, take: Callable[[HistoryDetails | None], object]) -> None:
         self._context.history.read(lambda history: history.details(entry_id), take, self._show_error, owner=self)
+
+
+def _url_of(file: Path) -> QUrl:
+    """Return the URL of a file; from the bytes of its name, which need not be text."""
+    return QUrl(file.absolute().as_uri())

@@ -65,10 +65,15 @@ class GalleryController(QObject):
         """Show the gallery; if nothing was selected there before, with the picture on the canvas selected."""
         shown = self._context.canvas_area.shown_result
         file = None if shown is None else shown.saved_to
+
+        def select(entry: HistoryEntry | None) -> None:
+            if entry is not None:
+                self.page.select_when_listed(entry.id)
+
         if file is not None and self.page.grid.current is None:
             self._context.history.read(
                 lambda history: history.entry_of_file(file),
-                lambda entry: entry and self.page.select_when_listed(entry.id),
+                select,
                 self.page.show_error,
                 owner=self,
             )

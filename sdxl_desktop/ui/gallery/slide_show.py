@@ -13,6 +13,7 @@ from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.history.entries import HistoryEntry
 from sdxl_desktop.imaging.picture_reading import open_picture
+from sdxl_desktop.ui.gallery.entry_text import file_name
 from sdxl_desktop.ui.qt_images import to_image
 from sdxl_desktop.ui.widgets.plain_text import escape_window_title
 
@@ -95,7 +96,7 @@ class SlideShow(QWidget):
             self._keep(entry.id, image)
 
         def fail(error: SdxlDesktopError) -> None:
-            self._keep(entry.id, f"{entry.file.name}\n\n{error.what}")
+            self._keep(entry.id, f"{file_name(entry.file)}\n\n{error.what}")
 
         self._background.read(lambda: to_image(open_picture(entry.file).pixels), take, fail, owner=self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from PySide6.QtCore import QFile, QObject, Signal
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.bridge.history_thread import HistoryThread
-from sdxl_desktop.core.errors import OutputError, SdxlDesktopError
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, describe_error
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.history.entries import HistoryEntry
 from sdxl_desktop.session.generation_session import DiscardedResult, GenerationSession
@@ -111,20 +112,26 @@ class TrashActions(QObject):
 
 
 def _move_to_trash(files: Sequence[tuple[int, Path]]) -> _Deletion:
+    """Move the files to the trash; one that cannot be moved does not keep the others away."""
     deletion = _Deletion()
     for entry_id, path in files:
-        if not path.exists():
+        try:
+            if path.exists():
+                deletion.trashed[entry_id] = _trash(path)
             deletion.ids.append(entry_id)
-            continue
-        file = QFile(str(path))
-        if file.moveToTrash():
-            deletion.ids.append(entry_id)
-            place = file.fileName()
-            deletion.trashed[entry_id] = TrashedFile(path, Path(place) if place and Path(place) != path else None)
-        else:
-            deletion.failed.append(path.name)
-            deletion.why = file.errorString()
+        except (OSError, ValueError) as problem:  # ValueError: a name that Qt cannot express
+            deletion.failed.append(display_text(path.name))
+            deletion.why = describe_error(problem)
     return deletion
+
+
+def _trash(path: Path) -> TrashedFile:
+    """Move one file to the system's trash. Raises OSError, and UnicodeError for a name that is no text."""
+    file = QFile(str(path))
+    if not file.moveToTrash() or path.exists():
+        raise OSError(errno.EIO, file.errorString())
+    place = file.fileName()
+    return TrashedFile(path, Path(place) if place and Path(place) != path else None)
 
 
 def _restore_files(trashed: Mapping[int, TrashedFile]) -> tuple[dict[int, Path], SdxlDesktopError | None]:
@@ -141,11 +148,11 @@ def _restore_files(trashed: Mapping[int, TrashedFile]) -> tuple[dict[int, Path],
 
 
 def _not_deleted_error(deletion: _Deletion) -> SdxlDesktopError:
-    name = display_text(deletion.failed[0])
+    name = deletion.failed[0]
     what = name if len(deletion.failed) == 1 else f"{name} and {len(deletion.failed) - 1} more"
     return OutputError(
         f"{what} could not be moved to the trash.",
-        why=f"{deletion.why.rstrip('.')}." if deletion.why else "",
+        why=deletion.why,
         next_step="The files are where they were. Delete them in the file manager if you are sure.",
     )
 

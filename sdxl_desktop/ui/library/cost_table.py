@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QSizePolicy, QWidget
 
 from sdxl_desktop.library.convert.resource_estimate import ResourceEstimate
+from sdxl_desktop.ui.formatting import format_duration
 from sdxl_desktop.ui.library import library_formatting
 from sdxl_desktop.ui.library.common_widgets import set_tone
 from sdxl_desktop.ui.widgets.layout_helpers import muted_label
@@ -91,7 +92,7 @@ class CostTable(QWidget, Generic[K]):
         texts = (
             library_formatting.format_size(forecast.disk),
             library_formatting.format_size(forecast.memory),
-            library_formatting.format_duration(forecast.seconds),
+            format_duration(forecast.seconds),
         )
         too_much = (forecast.disk_meanwhile > self._disk, forecast.memory > self._memory, False)
         for label, text, bad in zip(self._cells[number], texts, too_much, strict=True):

@@ -17,7 +17,7 @@ from sdxl_desktop.library.import_record import VerificationResult, verify_checkp
 from sdxl_desktop.library.importer.importing import ImportResult
 from sdxl_desktop.library.inventory import remove_checkpoint
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.library_jobs import JobEvent, JobState, LibraryJob, LibraryJobQueue
+from sdxl_desktop.session.library_jobs import JobState, LibraryJob, LibraryJobEvent, LibraryJobQueue
 from sdxl_desktop.session.library_list import LibraryItem, list_library
 from sdxl_desktop.session.library_state import ImportJobSpec
 from sdxl_desktop.ui.file_manager import show_in_folder
@@ -67,7 +67,7 @@ class LibraryActions(QObject):
         self.jobs.finished = self._handle_done
         self.jobs.failed = self._handle_failed
 
-    def _handle(self, event: JobEvent) -> None:
+    def _handle(self, event: LibraryJobEvent) -> None:
         self._context.run_reporting_errors(lambda: self.jobs.handle(event))
 
     # start and close

@@ -26,6 +26,7 @@ from sdxl_desktop.session.checkpoint_jobs import (
 )
 from sdxl_desktop.session.library_jobs import JobState, LibraryJob
 from sdxl_desktop.session.library_state import ImportJobSpec
+from sdxl_desktop.ui.formatting import format_duration
 
 CHECKPOINT_KIND_TITLES = {
     CheckpointKind.BASE: "draws from words",
@@ -53,19 +54,6 @@ _DIFFERENT_PSNR, _ALIKE_PSNR = 20.0, 35.0
 def format_size(count: float) -> str:
     """Format a number of bytes."""
     return format_bytes(count)
-
-
-def format_duration(seconds: float) -> str:
-    """Format an approximate time: "a few seconds", "about 4 min", "about 1 h 20 min"."""
-    if seconds < 10:
-        return "a few seconds"
-    if seconds < 90:
-        return f"about {max(10, round(seconds / 10) * 10)} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"about {minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"about {hours} h {rest} min" if rest and hours < 10 else f"about {hours} h"
 
 
 def format_last_used(timestamp: float, now: float | None = None) -> str:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QSizePolicy, QWi
 from sdxl_desktop.library.catalogue import CatalogueEntry, CatalogueKind, Suggestions, required_entries
 from sdxl_desktop.library.convert.resource_estimate import estimate_conversion
 from sdxl_desktop.library.convert.weight_format import WeightFormat
+from sdxl_desktop.ui.formatting import format_duration
 from sdxl_desktop.ui.library import library_formatting, library_stylesheet
 from sdxl_desktop.ui.library.common_widgets import wrapped_label as plain
 from sdxl_desktop.ui.widgets.buttons import IconButton, with_role
@@ -142,5 +143,5 @@ def cost_text(entry: CatalogueEntry) -> str:
         weights = [total // _BYTES_PER_WEIGHT]
         seconds += estimate_conversion(WeightFormat.INT8, weights, total).seconds
     most = "up to " if entry.kind is CatalogueKind.UNET else ""
-    size, duration = library_formatting.format_size(total), library_formatting.format_duration(seconds)
+    size, duration = library_formatting.format_size(total), format_duration(seconds)
     return f"{most}{size} to download; {duration} in all at 40 Mbit/s"

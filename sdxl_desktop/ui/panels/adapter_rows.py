@@ -63,7 +63,7 @@ class LoraRow(QWidget):
     def __init__(self, lora: LoraListItem) -> None:
         super().__init__()
         name = lora.use.file.stem
-        self._file = lora.use.file
+        self._file, self._text_weight = lora.use.file, lora.use.text_weight
         self._switch = Switch()
         self._name = _FileNameLabel(self._file)
         self._weight = _LoraWeightField(f"Weight of {name}")
@@ -87,7 +87,8 @@ class LoraRow(QWidget):
         return self._name.missing
 
     def value(self) -> LoraListItem:
-        return LoraListItem(LoraReference(self._file, self._exact_weight.value()), self._switch.isChecked())
+        use = LoraReference(self._file, self._exact_weight.value(), self._text_weight)
+        return LoraListItem(use, self._switch.isChecked())
 
     def check_file(self) -> None:
         """Check whether the file exists."""

@@ -161,8 +161,9 @@ class EditPanel(QWidget):
 
     def set_drawing_size(self, size: Size) -> None:
         """Set the drawing size; the match button is offered if its aspect ratio differs from the picture's."""
-        self._drawing_size = size
-        self._update_shape_row()
+        if size != self._drawing_size:
+            self._drawing_size = size
+            self._update_shape_row()
 
     def set_mask_left_out(self, left_out: bool) -> None:
         """Show or hide the note that a part of the mask lies outside the drawn area."""

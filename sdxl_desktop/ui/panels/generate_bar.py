@@ -14,6 +14,7 @@ from sdxl_desktop.ui.widgets.buttons import IconButton, SingleClickButton, with_
 from sdxl_desktop.ui.widgets.layout_helpers import column, row
 from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel, plain_text_tooltip
 
+_LINK_PADDING = 7
 _BUTTON_TEXTS = {
     GenerationMode.TEXT_TO_IMAGE: ("Generate", "Draw the picture (Ctrl+Enter)"),
     GenerationMode.IMAGE_TO_IMAGE: (
@@ -38,22 +39,28 @@ def button_text(mode: GenerationMode, intent: Intent | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The session's state: whether a run is active or being cancelled, and how many are queued."""
+    """The session's state: whether a run is active, being cancelled or paused, how many are queued and how many are
+    skipped because they are paused or failed, and whether the queue waits until the user continues."""
 
     running: bool = False
     cancelling: bool = False
     waiting: int = 0
+    skipped: int = 0
+    pausing: bool = False
+    held: bool = False
 
 
 class GenerateBar(QWidget):
-    """The buttons that generate or cancel, queue, and open the drafts; and the number of queued runs, with buttons to
-    clear the queue and, if nothing runs, to resume it."""
+    """The buttons that generate or cancel, pause, queue, and open the drafts; and the number of queued runs, which
+    opens their list, with buttons to clear the queue and, if it waits, to continue it."""
 
     generate_requested = Signal()
     queue_requested = Signal()
     cancel_requested = Signal()
     clear_queue_requested = Signal()
-    resume_requested = Signal()
+    continue_requested = Signal()
+    pause_requested = Signal()
+    queue_list_requested = Signal()
     drafts_requested = Signal()
 
     def __init__(self) -> None:
@@ -63,6 +70,7 @@ class GenerateBar(QWidget):
         self._intent: Intent | None = None
         self._ready, self._obstacle = False, ""
         self.generate_button = with_role(SingleClickButton(), "primary")
+        self.pause_button = IconButton("pause", "Pause", tooltips.PAUSE)
         self.queue_button = IconButton("queue", "Add to queue", tooltips.QUEUE)
         self.drafts_button = QPushButton("Drafts…")
         self._obstacle_label = PlainTextLabel()
@@ -70,13 +78,15 @@ class GenerateBar(QWidget):
         self._shortage_label = PlainTextLabel()
         self._shortage_label.setObjectName("shortage")
         self._shortage_label.setWordWrap(True)
-        self._waiting_label = PlainTextLabel()
+        self.list_button = with_role(QPushButton(), "link")
         self._clear_button = with_role(QPushButton("Clear the queue"), "link")
-        self._resume_button = with_role(QPushButton("Go on"), "link")
+        self._resume_button = with_role(QPushButton("Continue"), "link")
         self._queue_row = QWidget()
         self._lay_out()
         self._clear_button.clicked.connect(self.clear_queue_requested)
-        self._resume_button.clicked.connect(self.resume_requested)
+        self._resume_button.clicked.connect(self.continue_requested)
+        self.list_button.clicked.connect(self.queue_list_requested)
+        self.pause_button.clicked.connect(self.pause_requested)
         self.generate_button.clicked.connect(self._generate_or_cancel)
         self.queue_button.clicked.connect(self.queue_requested)
         self.drafts_button.clicked.connect(self.drafts_requested)
@@ -88,17 +98,22 @@ class GenerateBar(QWidget):
         self.generate_button.setObjectName("generate")
         bar = row()
         bar.addWidget(self.generate_button, 1)
+        bar.addWidget(self.pause_button)
         bar.addWidget(self.drafts_button)
         bar.addWidget(self.queue_button)
         self.drafts_button.setToolTip("Draw quick drafts and finish those you like (Ctrl+D)")
         self.drafts_button.setFixedHeight(44)
-        self.queue_button.setIconSize(QSize(22, 22))
+        for button in (self.pause_button, self.queue_button):
+            button.setIconSize(QSize(22, 22))
+        self.list_button.setToolTip(tooltips.QUEUE_LIST)
         self._obstacle_label.hide()
         self._shortage_label.hide()
         self._clear_button.setToolTip("Clear the queue; the current run continues")
         self._resume_button.setToolTip("Draw what waits")
-        line = row(self._waiting_label, self._resume_button, self._clear_button)
-        line.setStretch(0, 1)
+        line = row(self.list_button, margins=(-_LINK_PADDING, 0, 0, 0))
+        line.addStretch(1)
+        line.addWidget(self._resume_button)
+        line.addWidget(self._clear_button)
         self._queue_row.setLayout(line)
         self.setLayout(
             column(self._obstacle_label, self._shortage_label, self._queue_row, bar, margins=(16, 12, 16, 12))
@@ -124,7 +139,7 @@ class GenerateBar(QWidget):
         words, tip = button_text(self._mode, self._intent)
         with_role(self.generate_button, "stop" if run.running else "primary")
         if run.running:
-            words = "Cancelling…" if run.cancelling else "Cancel"
+            words = "Cancelling…" if run.cancelling else "Pausing…" if run.pausing else "Cancel"
             tip = "Stop drawing; what waits is drawn next (Esc)" if run.waiting else "Stop drawing (Esc)"
         elif not able:
             tip = self._obstacle or "There is no checkpoint to draw with yet"
@@ -136,11 +151,15 @@ class GenerateBar(QWidget):
         self.generate_button.setAccessibleDescription("" if able or run.running else tip)
         self.generate_button.setEnabled(not run.cancelling and (run.running or able))
         self.drafts_button.setEnabled(self._ready and self._mode is GenerationMode.TEXT_TO_IMAGE)
-        self.queue_button.setEnabled(run.running and not run.cancelling and able)
+        self.pause_button.setVisible(run.running)
+        self.pause_button.setEnabled(not run.cancelling and not run.pausing)
+        self.queue_button.setEnabled(able)
         self.queue_button.setToolTip(plain_text_tooltip(self._obstacle or tooltips.QUEUE))
-        self._waiting_label.setText(f"{run.waiting} waiting")
-        self._queue_row.setVisible(bool(run.waiting))
-        self._resume_button.setVisible(not run.running)
+        waiting = f"{run.waiting} waiting" + (" (on hold)" if run.held and run.running else "")
+        parts = [waiting] * bool(run.waiting) + [f"{run.skipped} paused or failed"] * bool(run.skipped)
+        self.list_button.setText(", ".join(parts))
+        self._queue_row.setVisible(bool(parts))
+        self._resume_button.setVisible(bool(run.waiting) and not run.running)
 
     def _generate_or_cancel(self) -> None:
         if self._status.running:

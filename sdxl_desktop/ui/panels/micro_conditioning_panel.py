@@ -109,8 +109,9 @@ class MicroConditioningPanel(QWidget):
 
     def set_picture_size(self, size: Size) -> None:
         """Set the picture size, which Auto stands for."""
-        self._picture_size = size
-        self._refresh()
+        if size != self._picture_size:
+            self._picture_size = size
+            self._refresh()
 
     def _handle_switched(self, on: bool) -> None:
         self._content.setEnabled(on)

@@ -15,29 +15,34 @@ from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel
 from sdxl_desktop.ui.panels.edit_panel import EditPanel
 from sdxl_desktop.ui.panels.few_step_note import FewStepNote
 from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
+from sdxl_desktop.ui.panels.prompt_bar import PromptBar
 from sdxl_desktop.ui.panels.prompts_panel import PromptsPanel
 from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
 from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
 from sdxl_desktop.ui.widgets.layout_helpers import Disclosure, column, heading_label, separator
 
 T = TypeVar("T")
+Shown = TypeVar("Shown", contravariant=True)
 
 
-class _Panel(Protocol[T]):
-    def value(self) -> T: ...
-
-    def set_value(self, value: T, /) -> None: ...
+class _Panel(Protocol[Shown]):
+    def set_value(self, value: Shown, /) -> None: ...
 
 
-def _show_in(panel: _Panel[T], wanted: T) -> None:
-    if panel.value() != wanted:
+def _show_in(panel: _Panel[T], shown: T | None, wanted: T) -> None:
+    if shown != wanted:
         panel.set_value(wanted)
 
 
-class PanelColumn(QScrollArea):
-    """All panels of a request, one below the other. `edited`: the user changed a value. `section_toggled`: a
-    section was opened or closed."""
+def _micro_conditioning_of(value: WorkspaceValue) -> MicroConditioningValue:
+    return MicroConditioningValue(value.micro_conditioning_on, value.micro_conditioning)
 
+
+class PanelColumn(QScrollArea):
+    """All panels of a request, one below the other. `prompts_edited`: the user changed a prompt, with every key;
+    `edited`: another value. `section_toggled`: a section was opened or closed."""
+
+    prompts_edited = Signal()
     edited = Signal()
     section_toggled = Signal()
 
@@ -45,13 +50,15 @@ class PanelColumn(QScrollArea):
         super().__init__()
         self.checkpoint = CheckpointPanel()
         self.few_step_note = FewStepNote()
-        self.prompts = PromptsPanel()
+        self.prompt_bar = PromptBar()
+        self.prompts = PromptsPanel(self.prompt_bar)
         self.edit = EditPanel()
         self.sampling = SamplingPanel()
         self.refiner = RefinerPanel()
         self.adapters = AdaptersPanel()
         self.micro_conditioning = MicroConditioningPanel()
         self._shown_checkpoint: Checkpoint | None = None
+        self._read_value = WorkspaceValue()
         self._sections: dict[str, Disclosure] = {
             "second encoder": self.prompts.encoders_section,
             "variation": self.sampling.variation_panel.section,
@@ -62,7 +69,8 @@ class PanelColumn(QScrollArea):
             "micro-conditioning": self.micro_conditioning.section,
         }
         self._lay_out()
-        for panel in (self.prompts, self.edit, self.sampling, self.refiner, self.adapters, self.micro_conditioning):
+        self.prompts.changed.connect(self.prompts_edited)
+        for panel in (self.prompt_bar, self.edit, self.sampling, self.refiner, self.adapters, self.micro_conditioning):
             panel.changed.connect(self.edited)
         for section in self._sections.values():
             section.toggled.connect(self.section_toggled)
@@ -93,37 +101,45 @@ class PanelColumn(QScrollArea):
 
     def read(self, workspace: Workspace) -> None:
         """Write the panels' values to the workspace, including text still being typed."""
-        micro, now = self.micro_conditioning.value(), workspace.value
         workspace.input_errors = self.sampling.input_errors()
-        workspace.apply_user_changes(
-            WorkspaceValue(
-                prompts=self.prompts.value(),
-                sampling=self.sampling.value(),
-                micro_conditioning=micro.conditioning,
-                micro_conditioning_on=micro.on,
-                checkpoint=now.checkpoint,
-                edit=self.edit.value(),
-                refiner=self.refiner.value(),
-                additions=self.adapters.value(),
-                seed_locked=self.sampling.seed_panel.is_locked(),
-                variation_locked=self.sampling.variation_panel.seed_panel.is_locked(),
-                open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
-            )
+        self._read_value = self._value(workspace.value.checkpoint)
+        workspace.apply_user_changes(self._read_value)
+
+    def _value(self, checkpoint: str) -> WorkspaceValue:
+        micro = self.micro_conditioning.value()
+        return WorkspaceValue(
+            prompts=self.prompts.value(),
+            styles=self.prompt_bar.value(),
+            sampling=self.sampling.value(),
+            micro_conditioning=micro.conditioning,
+            micro_conditioning_on=micro.on,
+            checkpoint=checkpoint,
+            edit=self.edit.value(),
+            refiner=self.refiner.value(),
+            additions=self.adapters.value(),
+            seed_locked=self.sampling.seed_panel.is_locked(),
+            variation_locked=self.sampling.variation_panel.seed_panel.is_locked(),
+            open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
         )
 
-    def show_workspace(self, workspace: Workspace) -> None:
-        """Show the workspace's values in every panel; panels that are up to date are untouched, to keep the cursor."""
+    def show_workspace(self, workspace: Workspace, *, were_read: bool = False) -> None:
+        """Show the workspace's values in every panel; panels that are up to date are untouched, to keep the cursor.
+
+        `were_read`: they show what `read` has just returned, so they need not be read again.
+        """
         value = workspace.value
         if workspace.checkpoint is not None and workspace.checkpoint is not self._shown_checkpoint:
-            self._shown_checkpoint = workspace.checkpoint
+            self._shown_checkpoint, were_read = workspace.checkpoint, False
             self.checkpoint.set_value(workspace.checkpoint.name)
             self.sampling.set_checkpoint(workspace.checkpoint)
-        _show_in(self.prompts, value.prompts)
-        _show_in(self.sampling, workspace.sampling)
-        _show_in(self.micro_conditioning, MicroConditioningValue(value.micro_conditioning_on, value.micro_conditioning))
-        _show_in(self.edit, value.edit)
-        _show_in(self.refiner, value.refiner)
-        _show_in(self.adapters, value.additions)
+        shown = self._read_value if were_read else self._value(value.checkpoint)
+        _show_in(self.prompts, shown.prompts, value.prompts)
+        _show_in(self.prompt_bar, shown.styles, value.styles)
+        _show_in(self.sampling, shown.sampling, workspace.sampling)
+        _show_in(self.micro_conditioning, _micro_conditioning_of(shown), _micro_conditioning_of(value))
+        _show_in(self.edit, shown.edit, value.edit)
+        _show_in(self.refiner, shown.refiner, value.refiner)
+        _show_in(self.adapters, shown.additions, value.additions)
         self.sampling.seed_panel.set_locked(value.seed_locked)
         self.sampling.variation_panel.seed_panel.set_locked(value.variation_locked)
         self.few_step_note.show_words(workspace.few_step.notice)

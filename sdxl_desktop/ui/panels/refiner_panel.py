@@ -112,9 +112,11 @@ class RefinerPanel(QWidget):
 
     def set_main_checkpoint(self, checkpoint: Checkpoint | None) -> None:
         """Set the main checkpoint: if it is a refiner, no other one is needed, and the scores apply to it."""
-        self._main_is_refiner = checkpoint is not None and checkpoint.kind is CheckpointKind.REFINER
-        with QSignalBlocker(self):
-            self._refresh()
+        main_is_refiner = checkpoint is not None and checkpoint.kind is CheckpointKind.REFINER
+        if main_is_refiner != self._main_is_refiner:
+            self._main_is_refiner = main_is_refiner
+            with QSignalBlocker(self):
+                self._refresh()
 
     def _selected_refiner(self) -> Checkpoint | None:
         return chosen_refiner(self.value(), self._refiners)

@@ -28,6 +28,8 @@ class NumberValidator:
         self._hints = FieldHints(spin_box)
         spin_box.lineEdit().inputRejected.connect(lambda: self._hints.show_message(self._not_a_number_text()))
         spin_box.lineEdit().textEdited.connect(self._hints.hide)
+        self._may_show_other_text = False
+        spin_box.lineEdit().textChanged.connect(self._handle_text_changed)
 
     def value(self, text: str) -> float | None:
         """Return the number in `text`; None if it is not acceptable."""
@@ -36,7 +38,13 @@ class NumberValidator:
 
     def shows_value(self) -> bool:
         """Whether the box shows its value, with no typed text left to parse."""
-        return self._spin_box.text() == self._with_affixes(self._spin_box.value())
+        if self._may_show_other_text:
+            self._may_show_other_text = self._spin_box.text() != self._with_affixes(self._spin_box.value())
+        return not self._may_show_other_text
+
+    def _handle_text_changed(self) -> None:
+        """Qt does not report the text that it sets itself to show the value."""
+        self._may_show_other_text = True
 
     def validate(self, text: str, position: int) -> ValidationResult:
         """Like Qt's `validate`; removes non-printable characters, such as a pasted newline, from the text."""

@@ -1,18 +1,22 @@
-"""Highlights prompt syntax: emphasis, breaks, embeddings, and errors."""
+"""Highlights prompt syntax: emphasis, breaks, embeddings, variants, and errors."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from enum import IntEnum, auto
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from PySide6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat
 from PySide6.QtWidgets import QPlainTextEdit
 
+from sdxl_desktop.core.lora_tags import LoraTag, TagUse, find_tags, parse_typed_prompt
 from sdxl_desktop.core.prompt_chunks import split_at_tokens
-from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity, parse_prompt
+from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity
+from sdxl_desktop.core.prompt_template import parse_template
+from sdxl_desktop.core.untrusted_text import display_text
 
 _MIN_TINT, _MAX_TINT = 0.10, 0.42
 _MAX_TINT_WEIGHT = 2.0
@@ -44,11 +48,22 @@ class Utf16Positions:
         return low
 
 
+class VariantExamples(Protocol):
+    """Says what the variants and wildcards of a prompt become."""
+
+    def example(self, text: str) -> str:
+        """Return a sentence with examples of what `text`, a variant or wildcard, becomes."""
+
+    def problems(self, text: str) -> tuple[PromptProblem, ...]:
+        """Return the problems of the wildcards in a prompt."""
+
+
 class _StyleKind(IntEnum):
     """Styles of characters; a later one is applied over an earlier one."""
 
     WORDS = auto()
     EMBEDDING = auto()
+    VARIANT = auto()
     MARKUP = auto()
     BREAK = auto()
     WARNING = auto()
@@ -76,6 +91,12 @@ class PromptHighlighter(QSyntaxHighlighter):
         self._palette = edit.palette()
         self._formats: dict[tuple[_Style, ...], QTextCharFormat] = {}
         self._tokens: tuple[str, ...] = ()
+        self._tag_use = TagUse.LOAD
+        self._knows_lora: Callable[[str], bool] = lambda name: True
+        self._tag_spans: tuple[tuple[int, int], ...] = ()
+        self._variants: VariantExamples | None = None
+        self._variant_spans: tuple[tuple[int, int], ...] = ()
+        self._problems: tuple[PromptProblem, ...] = ()
         self._is_up_to_date = True
         self._parsed: ParsedPrompt | None = None
         self._positions = Utf16Positions("")
@@ -91,6 +112,12 @@ class PromptHighlighter(QSyntaxHighlighter):
             self._formats.clear()
             self.rehighlight()
 
+    def set_tags(self, use: TagUse, knows_lora: Callable[[str], bool] = lambda name: True) -> None:
+        """Set what becomes of LoRA tags, and which names the library knows; highlights the prompt again."""
+        self._tag_use, self._knows_lora = use, knows_lora
+        self._parsed = None
+        self.rehighlight()
+
     def set_embeddings(self, tokens: Iterable[str]) -> None:
         """Highlight these words as embeddings."""
         if tuple(tokens) != self._tokens:
@@ -98,17 +125,29 @@ class PromptHighlighter(QSyntaxHighlighter):
             self._parsed = None
             self.rehighlight()
 
+    def set_variants(self, variants: VariantExamples | None) -> None:
+        """Highlight variants and wildcards, whose wildcards may have changed; None: they are text."""
+        self._variants = variants
+        self._parsed = None
+        self.rehighlight()
+
     @property
     def problems(self) -> tuple[PromptProblem, ...]:
         """The problems, with positions in Python's characters."""
-        return self._current_parse().problems
+        self._current_parse()
+        return self._problems
 
-    def problem_at(self, position: int) -> PromptProblem | None:
-        """Return the problem at a Qt position; an error before a warning."""
+    def tooltip_at(self, position: int) -> str:
+        """Return the problem at a Qt position, an error before a warning, else examples of the variant there; "" if
+        there is neither."""
         problems = self.problems
         at = self._positions.from_qt(position)
         there = [problem for problem in problems if problem.start <= at < problem.end]
-        return min(there, key=lambda problem: problem.severity is not Severity.ERROR, default=None)
+        if there:
+            return str(min(there, key=lambda problem: problem.severity is not Severity.ERROR))
+        text = self.document().toPlainText()
+        spans = (text[start:end] for start, end in self._variant_spans if start <= at < end)
+        return next((self._variants.example(span) for span in spans if self._variants is not None), "")
 
     def highlightBlock(self, text: str) -> None:
         self._current_parse()
@@ -127,10 +166,33 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     def _reparse(self) -> ParsedPrompt:
         text = self.document().toPlainText()
-        reading = self._parsed = parse_prompt(text)
+        reading = parse_typed_prompt(text, self._tag_use)
+        tags = find_tags(text) if self._tag_use is TagUse.LOAD else ()
+        variants = parse_template(text) if self._variants is not None else None
+        spans = variants.spans if variants is not None else ()
+        unknown = (_unknown_lora(tag) for tag in tags if tag.name and not self._knows_lora(tag.name))
+        of_tags = {tag.start for tag in tags if any(start < tag.end and tag.start < end for start, end in spans)}
+        problems = (one for one in (*reading.problems, *unknown) if one.start not in of_tags)
+        reading = self._parsed = replace(reading, problems=tuple(problems))
         self._positions = Utf16Positions(text)
-        self._ranges = _flatten_spans(_styled_spans(text, reading, self._tokens), self._positions)
+        self._tag_spans = tuple((tag.start, tag.end) for tag in tags)
+        self._problems, self._variant_spans = reading.problems, spans
+        if self._variants is not None and variants is not None:
+            found = (*reading.problems, *variants.problems, *self._variants.problems(text))
+            self._problems = tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
+        self._ranges = _flatten_spans(self._styled_spans(text, reading), self._positions)
         return reading
+
+    def _styled_spans(self, text: str, reading: ParsedPrompt) -> Iterator[tuple[int, int, _Style]]:
+        """Yield (start, end, style) in Python's characters; spans may overlap."""
+        yield from _grammar_spans(text, reading, self._tokens)
+        for start, end in self._variant_spans:
+            yield start, end, _Style(_StyleKind.VARIANT)
+        for start, end in self._tag_spans:
+            yield start, end, _Style(_StyleKind.EMBEDDING)
+        for problem in self._problems:
+            look = _StyleKind.ERROR if problem.severity is Severity.ERROR else _StyleKind.WARNING
+            yield problem.start, problem.end, _Style(look)
 
     def _invalidate(self) -> None:
         self._parsed = None
@@ -167,6 +229,9 @@ class PromptHighlighter(QSyntaxHighlighter):
                     _blend_colours(colour(_ROLE.Text), colour(_ROLE.PlaceholderText), fade_strength(style.weight))
                 )
                 made.setFontItalic(True)
+            case _StyleKind.VARIANT:
+                made.setForeground(colour(_ROLE.Link))
+                made.setBackground(colour(_ROLE.AlternateBase))
             case _StyleKind.MARKUP:
                 made.setForeground(colour(_ROLE.PlaceholderText))
                 made.setBackground(colour(_ROLE.Base))
@@ -189,6 +254,11 @@ class PromptHighlighter(QSyntaxHighlighter):
         return made
 
 
+def _unknown_lora(tag: LoraTag) -> PromptProblem:
+    message = f"No LoRA of your library is called {display_text(tag.name, 80)!r}."
+    return PromptProblem(tag.start, tag.end, message, Severity.WARNING, "Correct the name, or add the file.")
+
+
 _ROLE = QPalette.ColorRole
 
 
@@ -203,7 +273,7 @@ def fade_strength(weight: float) -> float:
     return min(1.0, 0.4 + 0.6 * (1 - weight) / (1 - _MAX_FADE_WEIGHT))
 
 
-def _styled_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> Iterator[tuple[int, int, _Style]]:
+def _grammar_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> Iterator[tuple[int, int, _Style]]:
     """Yield (start, end, style) in Python's characters; spans may overlap."""
     for fragment in reading.fragments:
         if fragment.weight != 1:
@@ -219,9 +289,6 @@ def _styled_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> 
         yield at, at + 1, _Style(_StyleKind.MARKUP)
     for start, end in reading.breaks:
         yield start, end, _Style(_StyleKind.BREAK)
-    for problem in reading.problems:
-        look = _StyleKind.ERROR if problem.severity is Severity.ERROR else _StyleKind.WARNING
-        yield problem.start, problem.end, _Style(look)
 
 
 def _flatten_spans(spans: Iterable[tuple[int, int, _Style]], positions: Utf16Positions) -> list[_StyledRange]:

@@ -26,14 +26,14 @@ def load_checkpoint(checkpoint: Path) -> StableDiffusionXLPipeline:
 
 
 @pytest.fixture(scope="session")
-def base(tiny: Path) -> StableDiffusionXLPipeline:
+def base(tiny_checkpoint: Path) -> StableDiffusionXLPipeline:
     """Not to be changed."""
-    return load_checkpoint(tiny)
+    return load_checkpoint(tiny_checkpoint)
 
 
 @pytest.fixture(scope="session")
-def unet_config(tiny: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((tiny / "ov" / "unet" / "config.json").read_text())
+def unet_config(tiny_checkpoint: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((tiny_checkpoint / "ov" / "unet" / "config.json").read_text())
     return config
 
 
@@ -43,8 +43,8 @@ def inputs(unet_config: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
 
 
 @pytest.fixture(scope="session")
-def contents(tiny: Path) -> dict[str, str]:
-    return {part: content_id(tiny / "ov" / part) for part in PARTS}
+def contents(tiny_checkpoint: Path) -> dict[str, str]:
+    return {part: content_id(tiny_checkpoint / "ov" / part) for part in PARTS}
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +53,11 @@ def base_outputs(base: StableDiffusionXLPipeline, inputs: Any) -> Outputs:
 
 
 @pytest.fixture
-def reference(tiny: Path, inputs: Any) -> Callable[..., Outputs]:
+def reference(tiny_checkpoint: Path, inputs: Any) -> Callable[..., Outputs]:
     """What diffusers draws with (file, weight) LoRAs loaded and fused."""
 
     def compute(*loras: tuple[Path, float]) -> Outputs:
-        pipe = load_checkpoint(tiny)
+        pipe = load_checkpoint(tiny_checkpoint)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for n, (file, _) in enumerate(loras):

@@ -45,10 +45,10 @@ def kept(tmp_path: Path) -> FusedPartCache:
 
 
 @pytest.fixture
-def fused(tiny: Path, kept: FusedPartCache, unet_config: Any) -> Any:
+def fused(tiny_checkpoint: Path, kept: FusedPartCache, unet_config: Any) -> Any:
     def run(*loras: tuple[Path, float], parts: FusedPartCache = kept, part: str = PART, **others: Any) -> Path:
         uses = [LoraReference(file, weight) for file, weight in loras]
-        return parts.fuse_part(tiny / "ov" / part, part, "base content", uses, unet_config, **others)
+        return parts.fuse_part(tiny_checkpoint / "ov" / part, part, "base content", uses, unet_config, **others)
 
     return run
 
@@ -106,9 +106,9 @@ class TestOnce:
 
 class TestUntouched:
     def test_without_effect_the_part_stays_where_it_is(
-        self, fused: Any, files: list[Path], tiny: Path, kept: FusedPartCache
+        self, fused: Any, files: list[Path], tiny_checkpoint: Path, kept: FusedPartCache
     ) -> None:
-        own = tiny / "ov" / PART
+        own = tiny_checkpoint / "ov" / PART
         assert fused() == own
         assert fused((files[0], 0.0)) == own
         assert fused((files[0].with_name("gone.safetensors"), 0.0)) == own, "it need not even be there"
@@ -119,15 +119,15 @@ class TestUntouched:
     def test_a_lora_for_another_part_makes_no_other_copy(self, fused: Any, files: list[Path]) -> None:
         assert fused((files[0], 1.0), (files[2], 0.3)) == fused((files[0], 1.0), (files[2], 0.7))
 
-    def test_the_base_is_never_written(self, fused: Any, files: list[Path], tiny: Path) -> None:
-        before = {file: file.read_bytes() for file in (tiny / "ov" / PART).iterdir()}
+    def test_the_base_is_never_written(self, fused: Any, files: list[Path], tiny_checkpoint: Path) -> None:
+        before = {file: file.read_bytes() for file in (tiny_checkpoint / "ov" / PART).iterdir()}
         folder = fused((files[0], 1.0))
-        assert {file: file.read_bytes() for file in (tiny / "ov" / PART).iterdir()} == before
-        assert (folder / "config.json").read_bytes() == before[tiny / "ov" / PART / "config.json"]
+        assert {file: file.read_bytes() for file in (tiny_checkpoint / "ov" / PART).iterdir()} == before
+        assert (folder / "config.json").read_bytes() == before[tiny_checkpoint / "ov" / PART / "config.json"]
 
 
 class TestWholeOrNotAtAll:
-    def test_what_a_killed_process_left_is_thrown_away(
+    def test_what_a_killed_process_left_is_discarded(
         self, fused: Any, files: list[Path], kept: FusedPartCache, inputs: Any
     ) -> None:
         good = fused((files[0], 1.0))
@@ -162,7 +162,7 @@ class TestWholeOrNotAtAll:
             fused((files[0], 1.0), on_layer=stop)
         assert list(kept.cache.iterdir()) == []
 
-    def test_a_full_disk_is_told(
+    def test_a_full_disk_is_reported(
         self, fused: Any, files: list[Path], kept: FusedPartCache, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         usage = shutil.disk_usage(kept.cache.parent)._replace(free=1000)
@@ -171,10 +171,10 @@ class TestWholeOrNotAtAll:
             fused((files[0], 1.0))
         assert list(kept.cache.iterdir()) == []
 
-    def test_a_broken_base_is_told(
-        self, kept: FusedPartCache, files: list[Path], unet_config: Any, tiny: Path, tmp_path: Path
+    def test_a_broken_base_is_reported(
+        self, kept: FusedPartCache, files: list[Path], unet_config: Any, tiny_checkpoint: Path, tmp_path: Path
     ) -> None:
-        shutil.copytree(tiny / "ov" / PART, tmp_path / "broken")
+        shutil.copytree(tiny_checkpoint / "ov" / PART, tmp_path / "broken")
         (tmp_path / "broken" / "openvino_model.xml").write_text("<net>")
         with pytest.raises(CheckpointError):
             kept.fuse_part(tmp_path / "broken", PART, "x", [LoraReference(files[0])], unet_config)
@@ -272,3 +272,17 @@ class TestGraphs:
         product.set_friendly_name("__module.proj/aten::linear/MatMul")
         with pytest.raises(AdditionError, match="nearer to 0"):
             fuse_loras(ov.Model([product], [data], "graph"), Part.UNET, [(lora, 1e4)])
+
+
+class TestTextWeight:
+    def test_the_text_encoders_have_a_weight_of_their_own(
+        self, tiny: Path, kept: FusedPartCache, fused: Any, files: list[Path], unet_config: Any
+    ) -> None:
+        both = LoraReference(files[0], 0.8, text_weight=0.3)
+        made = kept.fuse_part(tiny / "ov" / PART, PART, "base content", [both], unet_config)
+        assert made == fused((files[0], 0.3))
+        only_unet = LoraReference(files[0], 0.8, text_weight=0.0)
+        assert kept.fuse_part(tiny / "ov" / PART, PART, "base content", [only_unet], unet_config) == tiny / "ov" / PART
+        unet = LoraReference(files[2], 0.8, text_weight=0.0)
+        changed = kept.fuse_part(tiny / "ov" / "unet", "unet", "base content", [unet], unet_config)
+        assert changed == fused((files[2], 0.8), part="unet")

@@ -63,9 +63,9 @@ def refusal_of(file: Path, config: Any = SDXL) -> str:
 
 
 @pytest.fixture(scope="module")
-def base(tiny: Path) -> Any:
+def base(tiny_checkpoint: Path) -> Any:
     """With as many layers in a block as SDXL base has: their numbers are what the original names are made of."""
-    pipe = load_checkpoint(tiny)
+    pipe = load_checkpoint(tiny_checkpoint)
     pipe.unet = make_unet()
     return pipe
 
@@ -140,7 +140,7 @@ class TestWhatIsRead:
         lora = read_lora(tmp_path / "a.safetensors", SDXL)
         assert lora_layers(lora, Part.UNET)["mid_block.attentions.0.proj_in"].scale == scale
 
-    def test_what_matches_nothing_is_left_out_and_told(self, base: Any, unet_config: Any, tmp_path: Path) -> None:
+    def test_what_matches_nothing_is_left_out_and_reported(self, base: Any, unet_config: Any, tmp_path: Path) -> None:
         file = write_kohya(tmp_path / "a.safetensors", random_factors(base))
         tensors = load_file(file) | factor_pair("lora_unet_down_blocks_7_attentions_0_proj_in", 8, 8)
         lora = read_lora(write_lora(tmp_path, tensors), unet_config)
@@ -170,7 +170,7 @@ class TestRefusal:
     def test_a_lora_of_another_architecture_is_named(self, stem: str, model: str, tmp_path: Path) -> None:
         assert model in refusal_of(write_lora(tmp_path, factor_pair(stem, 3072, 3072)))
 
-    def test_another_width_is_told_with_the_layer(self, tmp_path: Path) -> None:
+    def test_another_width_is_reported_with_the_layer(self, tmp_path: Path) -> None:
         text = refusal_of(write_lora(tmp_path, factor_pair("lora_unet_input_blocks_4_1_proj_in", 320, 320)))
         assert "down_blocks.1.attentions.0.proj_in" in text
         assert "320×320" in text
@@ -254,8 +254,8 @@ class TestWhatAStrangerWrote:
 
     @pytest.mark.parametrize("pattern", ["(", r"(a)\1", "(?<=a)b"])
     def test_a_pattern_that_cannot_be_used(self, pattern: str, tmp_path: Path) -> None:
-        said = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {pattern: 4}})
-        save_file(factor_pair(LAYER_KEY, 640, 640), tmp_path / "a.safetensors", {"lora_adapter_metadata": said})
+        message = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {pattern: 4}})
+        save_file(factor_pair(LAYER_KEY, 640, 640), tmp_path / "a.safetensors", {"lora_adapter_metadata": message})
         assert f"{pattern!r}" in refusal_of(tmp_path / "a.safetensors")
 
     def test_only_regular_files_are_read(self, tmp_path: Path) -> None:
@@ -303,17 +303,17 @@ LYCORIS = {
 
 def mutations(file: Path, numbers: range, *, lycoris: bool = False) -> None:
     """Each is read, so that its difference can be made, or refused in a sentence."""
-    said = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q|to_k": 4}, "unet.use_rslora": True})
+    message = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q|to_k": 4}, "unet.use_rslora": True})
     tensors = {**factor_pair(LAYER_KEY, 640, 640), f"{LAYER_KEY}.alpha": torch.tensor(2.0)}
     tensors |= {"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.ones(1, 1280)}
     tensors |= {"unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.ones(1280, 1)}
     if lycoris:
         tensors = {name: torch.full(shape, 0.5) for name, shape in LYCORIS.items()}
-    save_file(tensors, file, {"lora_adapter_metadata": said})
+    save_file(tensors, file, {"lora_adapter_metadata": message})
     whole = file.read_bytes()
     for number in numbers:
         file.write_bytes(mutated_safetensors(whole, number))
-        told = ""
+        recorded = ""
         try:
             lora = read_lora(file, SDXL)
             with lora.open_tensors() as opened:
@@ -322,5 +322,5 @@ def mutations(file: Path, numbers: range, *, lycoris: bool = False) -> None:
                         shape = layer.weight_shape if len(layer.weight_shape) > 1 else layer.weight_shape * 2
                         layer.delta_weight(opened, np.ones(shape, np.float32))
         except AdditionError as problem:
-            told = str(problem)
-        assert len(told) < 700
+            recorded = str(problem)
+        assert len(recorded) < 700

@@ -38,10 +38,10 @@ LAYOUTS: dict[str, Callable[[Path, Any], Path]] = {
 
 
 @pytest.fixture
-def fused(tiny: Path, tmp_path: Path, contents: Any, unet_config: Any, inputs: Any) -> Callable[..., Any]:
+def fused(tiny_checkpoint: Path, tmp_path: Path, contents: Any, unet_config: Any, inputs: Any) -> Callable[..., Any]:
     """The outputs of all parts with (file, weight) LoRAs fused by us."""
 
-    def compute(*loras: tuple[Path, float], checkpoint: Path = tiny / "ov") -> dict[str, np.ndarray]:
+    def compute(*loras: tuple[Path, float], checkpoint: Path = tiny_checkpoint / "ov") -> dict[str, np.ndarray]:
         cache = FusedPartCache(tmp_path / "fused")
         uses = [LoraReference(file, weight) for file, weight in loras]
         folders = {
@@ -107,10 +107,10 @@ def test_an_lcm_lora_changes_the_unet_alone(
 
 
 @pytest.fixture
-def in_f16(tiny: Path, tmp_path: Path) -> Path:
+def in_f16(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     core = ov.Core()
     for part in PARTS:
-        model = core.read_model(tiny / "ov" / part / "openvino_model.xml")
+        model = core.read_model(tiny_checkpoint / "ov" / part / "openvino_model.xml")
         ov.save_model(model, tmp_path / "f16" / part / "openvino_model.xml", compress_to_fp16=True)
     return tmp_path / "f16"
 
@@ -147,12 +147,12 @@ COMPRESSIONS = {
     ],
 )
 def test_compressed_weights_keep_the_whole_lora(
-    part: str, compression: str, tiny: Path, tmp_path: Path, base: Any, unet_config: Any, inputs: Any
+    part: str, compression: str, tiny_checkpoint: Path, tmp_path: Path, base: Any, unet_config: Any, inputs: Any
 ) -> None:
     """The reference has the same quantised base, unpacked to f32, and the LoRA added to that exactly."""
     core = ov.Core()
     model = nncf.compress_weights(
-        core.read_model(tiny / "ov" / part / "openvino_model.xml"), **COMPRESSIONS[compression]
+        core.read_model(tiny_checkpoint / "ov" / part / "openvino_model.xml"), **COMPRESSIONS[compression]
     )
     ov.save_model(model, tmp_path / "compressed.xml", compress_to_fp16=False)
     lora = read_lora(write_kohya(tmp_path / "lora.safetensors", random_factors(base)), unet_config)

@@ -72,8 +72,8 @@ def write_tensors_as(layer: str, what: str, values: torch.Tensor, config: Any) -
     return {f"{stem}.{what}": values, f"{stem}.alpha": torch.tensor(float(config.alpha))}
 
 
-def fused_output(tiny: Path, file: Path, unet_config: Any, inputs: Any, weight: float = 1.0) -> np.ndarray:
-    model = ov.Core().read_model(tiny / "ov" / "unet" / "openvino_model.xml")
+def fused_output(tiny_checkpoint: Path, file: Path, unet_config: Any, inputs: Any, weight: float = 1.0) -> np.ndarray:
+    model = ov.Core().read_model(tiny_checkpoint / "ov" / "unet" / "openvino_model.xml")
     fuse_loras(model, Part.UNET, [(read_lora(file, unet_config), weight)])
     return compiled_output("unet", model, inputs["unet"])
 
@@ -85,14 +85,14 @@ IN_EVERY_RUN = ("LoHa in Tucker's form", "LoKr, both decomposed", "(IA)³", "DoR
     "kind", [pytest.param(kind, marks=[] if kind in IN_EVERY_RUN else [pytest.mark.slow]) for kind in KINDS]
 )
 def test_it_equals_peft(
-    kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
+    kind: str, tiny_checkpoint: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
-    pipe = load_checkpoint(tiny)
+    pipe = load_checkpoint(tiny_checkpoint)
     tensors = randomized(pipe.unet, KINDS[kind])
     extra = {f"{kohya_layer_name(name)}.alpha": torch.tensor(2.0) for name in tensors if name.endswith("lora_A.weight")}
     save_file({name: tensor.contiguous() for name, tensor in {**tensors, **extra}.items()}, tmp_path / "a.safetensors")
     expected = torch_output(pipe, "unet", inputs["unet"])
-    ours = fused_output(tiny, tmp_path / "a.safetensors", unet_config, inputs)
+    ours = fused_output(tiny_checkpoint, tmp_path / "a.safetensors", unet_config, inputs)
     effect = max_difference(expected, base_outputs["unet"])
     assert effect > VISIBLE
     assert max_difference(ours, expected) <= max(EXACT, 1e-4 * effect)
@@ -132,9 +132,9 @@ def save_differences(file: Path, found: Mapping[tuple[str, str], torch.Tensor]) 
 
 @pytest.mark.parametrize("weight", [pytest.param(1.0, marks=pytest.mark.slow), -0.4])
 def test_full_differences_of_weights_biases_and_norms(
-    weight: float, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
+    weight: float, tiny_checkpoint: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
-    pipe = load_checkpoint(tiny)
+    pipe = load_checkpoint(tiny_checkpoint)
     found, modules = differences(pipe.unet), dict(pipe.unet.named_modules())
     for (layer, parameter), tensor in found.items():
         getattr(modules[layer], parameter).data += weight * tensor
@@ -142,14 +142,16 @@ def test_full_differences_of_weights_biases_and_norms(
     file = save_differences(tmp_path / "a.safetensors", found)
     effect = max_difference(expected, base_outputs["unet"])
     assert effect > VISIBLE
-    assert max_difference(fused_output(tiny, file, unet_config, inputs, weight), expected) <= 1e-3 * max(1, effect)
+    assert max_difference(fused_output(tiny_checkpoint, file, unet_config, inputs, weight), expected) <= 1e-3 * max(
+        1, effect
+    )
 
 
 @pytest.mark.parametrize("columns", [False, True])
 def test_dora_as_lycoris_writes_it_sets_the_lengths_of_rows_or_columns(
-    columns: bool, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any
+    columns: bool, tiny_checkpoint: Path, tmp_path: Path, unet_config: Any, inputs: Any
 ) -> None:
-    pipe = load_checkpoint(tiny)
+    pipe = load_checkpoint(tiny_checkpoint)
     layer, stem = dict(pipe.unet.named_modules())[CONV], f"lora_unet_{CONV.replace('.', '_')}"
     outputs, wide = layer.weight.shape[:2]
     generator = torch.Generator().manual_seed(3)
@@ -161,7 +163,7 @@ def test_dora_as_lycoris_writes_it_sets_the_lengths_of_rows_or_columns(
     tensors = {"lora_down.weight": down, "lora_up.weight": up, "alpha": torch.tensor(1.0), "dora_scale": lengths}
     save_file({f"{stem}.{name}": tensor for name, tensor in tensors.items()}, tmp_path / "a.safetensors")
     expected = torch_output(pipe, "unet", inputs["unet"])
-    ours = fused_output(tiny, tmp_path / "a.safetensors", unet_config, inputs)
+    ours = fused_output(tiny_checkpoint, tmp_path / "a.safetensors", unet_config, inputs)
     assert max_difference(ours, expected) <= 1e-3
 
 
@@ -169,14 +171,14 @@ def test_dora_as_lycoris_writes_it_sets_the_lengths_of_rows_or_columns(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LoKr", "DoRA", "(IA)³"])
 def test_compressed_weights_keep_all_of_it(
-    kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any
+    kind: str, tiny_checkpoint: Path, tmp_path: Path, unet_config: Any, inputs: Any
 ) -> None:
     """The reference has the same quantised base, unpacked to f32, and the difference added to that exactly."""
     core = ov.Core()
-    source = core.read_model(tiny / "ov" / "unet" / "openvino_model.xml")
+    source = core.read_model(tiny_checkpoint / "ov" / "unet" / "openvino_model.xml")
     model = nncf.compress_weights(source, mode=nncf.CompressWeightsMode.INT8_ASYM)
     ov.save_model(model, tmp_path / "compressed.xml", compress_to_fp16=False)
-    tensors = randomized(load_checkpoint(tiny).unet, KINDS[kind])
+    tensors = randomized(load_checkpoint(tiny_checkpoint).unet, KINDS[kind])
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "a.safetensors")
     lora = read_lora(tmp_path / "a.safetensors", unet_config)
     before = compiled_output("unet", core.read_model(tmp_path / "compressed.xml"), inputs["unet"])
@@ -193,7 +195,7 @@ LAYER_KEY = f"lora_unet_{Q.replace('.', '_')}"
 
 
 @pytest.mark.parametrize(
-    ("tensors", "said"),
+    ("tensors", "message"),
     [
         ({"hada_w1_a": (8, 2), "hada_w1_b": (2, 8), "hada_w2_a": (8, 2)}, "hada_w2_b tensor is missing"),
         ({"hada_w1_a": (8, 2), "hada_w1_b": (3, 8), "hada_w2_a": (8, 2), "hada_w2_b": (2, 8)}, "sizes disagree"),
@@ -213,15 +215,15 @@ LAYER_KEY = f"lora_unet_{Q.replace('.', '_')}"
     ],
 )
 def test_tensors_that_make_up_nothing_are_refused(
-    tensors: dict[str, tuple[int, ...]], said: str, unet_config: Any, tmp_path: Path
+    tensors: dict[str, tuple[int, ...]], message: str, unet_config: Any, tmp_path: Path
 ) -> None:
     made = {f"{LAYER_KEY}.{name}": torch.zeros(1).expand(shape).contiguous() for name, shape in tensors.items()}
     save_file(made, tmp_path / "a.safetensors")
-    with pytest.raises(AdditionError, match=said):
+    with pytest.raises(AdditionError, match=message):
         read_lora(tmp_path / "a.safetensors", unet_config)
 
 
-def test_a_bias_where_the_layer_has_none_is_left_out_and_told(unet_config: Any, tmp_path: Path) -> None:
+def test_a_bias_where_the_layer_has_none_is_left_out_and_reported(unet_config: Any, tmp_path: Path) -> None:
     wide = f"lora_unet_{FF.replace('.', '_')}"
     save_file(
         {f"{LAYER_KEY}.diff_b": torch.zeros(64), f"{wide}.diff": torch.zeros(64, 256)}, tmp_path / "a.safetensors"

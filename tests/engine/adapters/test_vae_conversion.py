@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,17 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.engine.openvino.adapters import vae_conversion as vae_module
 from sdxl_desktop.engine.openvino.adapters.vae_conversion import load_vae
+from tests.garbage import without_garbage_collections
 from tests.library.original_layout import vae_to_original
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_garbage_collections() -> Iterator[None]:
+    with without_garbage_collections():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +36,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def other_vae(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+def other_vae(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
     """A diffusers VAE of its own weights and factors that needs no upcast."""
-    config = json.loads((tiny / "torch" / "vae" / "config.json").read_text())
+    config = json.loads((tiny_checkpoint / "torch" / "vae" / "config.json").read_text())
     torch.manual_seed(77)
     vae = AutoencoderKL.from_config(
         config | {"scaling_factor": 0.5, "force_upcast": False, "latents_mean": [1, 2, 3, 4], "latents_std": [1.0] * 4}
@@ -69,28 +76,33 @@ def test_a_diffusers_vae_is_converted_and_computes_the_same(other_vae: Path, cac
     assert np.abs(run(found.encoder, picture) - moments).max() < 0.01 * np.abs(moments).max()
 
 
-def test_it_is_converted_once(other_vae: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_converted_once(other_vae: Path, cache: Path) -> None:
+    def written() -> dict[Path, int]:
+        return {file: file.stat().st_mtime_ns for file in cache.glob("vae-*/*/*")}
+
     first = load_vae(other_vae, 4, cache)
-    monkeypatch.setattr(vae_module, "_convert_autoencoder_kl", lambda *_: pytest.fail("converted again"))
+    before = written()
     assert load_vae(other_vae, 4, cache) == first
+    assert written() == before
+    assert before
 
 
-def test_only_a_vae_that_overflows_in_f16_is_marked(other_vae: Path, tiny: Path, cache: Path) -> None:
+def test_only_a_vae_that_overflows_in_f16_is_marked(other_vae: Path, tiny_checkpoint: Path, cache: Path) -> None:
     """`force_upcast` is diffusers' word for it; the export writes what OpenVINO needs to stay finite."""
     option = ["runtime_options", "ACTIVATIONS_SCALE_FACTOR"]
 
     def marked(folder: Path) -> bool:
         return bool(ov.Core().read_model(folder / "openvino_model.xml").has_rt_info(option))
 
-    assert marked(load_vae(tiny / "torch", 4, cache).decoder), "found in the checkpoint's folder vae"
+    assert marked(load_vae(tiny_checkpoint / "torch", 4, cache).decoder), "found in the checkpoint's folder vae"
     assert not marked(load_vae(other_vae, 4, cache).decoder)
 
 
-def test_openvino_parts_are_taken_as_they_are(tiny: Path, tmp_path: Path) -> None:
-    found = load_vae(tiny / "ov", 4, tmp_path / "cache")
-    assert found.decoder == tiny / "ov" / "vae_decoder"
-    assert found.encoder == tiny / "ov" / "vae_encoder"
-    shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "alone" / "vae_decoder")
+def test_openvino_parts_are_taken_as_they_are(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    found = load_vae(tiny_checkpoint / "ov", 4, tmp_path / "cache")
+    assert found.decoder == tiny_checkpoint / "ov" / "vae_decoder"
+    assert found.encoder == tiny_checkpoint / "ov" / "vae_encoder"
+    shutil.copytree(tiny_checkpoint / "ov" / "vae_decoder", tmp_path / "alone" / "vae_decoder")
     assert load_vae(tmp_path / "alone", 4, tmp_path / "cache").encoder is None
     assert not (tmp_path / "cache").exists()
 
@@ -143,7 +155,7 @@ def with_old_attention(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def write_form(form: str, source: Path, at: Path) -> Path:
-    """The VAE in the folder `source` in another form; returns what a person would choose."""
+    """The VAE in the folder `source` in another form; returns the path that a user would choose."""
     original, config = in_the_original_layout(source), source / "config.json"
     inside = {f"first_stage_model.{name}": tensor for name, tensor in original.items()}
     folder = at / "folder"
@@ -203,11 +215,11 @@ def test_every_form_decodes_as_diffusers_does(form: str, other_vae: Path, tmp_pa
     assert np.abs(run(found.decoder, latents) - expected).max() < close * np.abs(expected).max()
 
 
-def test_the_parts_of_an_export_are_taken_by_any_of_their_names(tiny: Path, tmp_path: Path) -> None:
-    decoder = tiny / "ov" / "vae_decoder"
+def test_the_parts_of_an_export_are_taken_by_any_of_their_names(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    decoder = tiny_checkpoint / "ov" / "vae_decoder"
     for chosen in (decoder, decoder / "openvino_model.xml"):
         found = load_vae(chosen, 4, tmp_path / "cache")
-        assert (found.decoder, found.encoder) == (decoder, tiny / "ov" / "vae_encoder")
+        assert (found.decoder, found.encoder) == (decoder, tiny_checkpoint / "ov" / "vae_encoder")
 
 
 class TestRefusal:
@@ -218,13 +230,13 @@ class TestRefusal:
         return str(caught.value)
 
     @pytest.mark.parametrize("form", ["ov", "torch"])
-    def test_other_latents(self, form: str, tiny: Path, tmp_path: Path) -> None:
-        text = self.refusal(tiny / form, tmp_path, channels=16)
+    def test_other_latents(self, form: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
+        text = self.refusal(tiny_checkpoint / form, tmp_path, channels=16)
         assert "4 channels" in text
         assert "16" in text
 
-    def test_a_config_that_lies_about_its_decoder(self, tiny: Path, tmp_path: Path) -> None:
-        shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "lying" / "vae_decoder")
+    def test_a_config_that_lies_about_its_decoder(self, tiny_checkpoint: Path, tmp_path: Path) -> None:
+        shutil.copytree(tiny_checkpoint / "ov" / "vae_decoder", tmp_path / "lying" / "vae_decoder")
         file = tmp_path / "lying" / "vae_decoder" / "config.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"latent_channels": 8}))
         assert "latents have 4 channels" in self.refusal(tmp_path / "lying", tmp_path, channels=8)
@@ -258,12 +270,12 @@ class TestRefusal:
         (tmp_path / "kind" / "config.json").write_text('{"_class_name": "AutoencoderTiny", "latent_channels": 4}')
         assert "AutoencoderTiny" in self.refusal(tmp_path / "kind", tmp_path)
 
-    def test_damaged(self, other_vae: Path, tiny: Path, tmp_path: Path) -> None:
+    def test_damaged(self, other_vae: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
         shutil.copytree(other_vae, tmp_path / "torch")
         weights = tmp_path / "torch" / "diffusion_pytorch_model.safetensors"
         weights.write_bytes(weights.read_bytes()[:5000])
         assert "cannot be loaded" in self.refusal(tmp_path / "torch", tmp_path)
-        shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "ov" / "vae_decoder")
+        shutil.copytree(tiny_checkpoint / "ov" / "vae_decoder", tmp_path / "ov" / "vae_decoder")
         (tmp_path / "ov" / "vae_decoder" / "openvino_model.xml").write_text("<net>")
         assert "cannot be read" in self.refusal(tmp_path / "ov", tmp_path)
 

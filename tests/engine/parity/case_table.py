@@ -70,8 +70,8 @@ IN_EVERY_RUN: dict[ParityWorkflow, tuple[SchedulerName, ...]] = {
     ParityWorkflow.INPAINT_ENSEMBLE: (SchedulerName.EULER, SchedulerName.HEUN),
     ParityWorkflow.INPAINT_RETOUCH: _NOISE_ALONE,
 }
-"""The others are for the dense grid and the page: what a workflow does to a scheduler, a few show: plain, with noise of
-its own, with a memory and fractional timesteps, looking twice. Vega's blocks are SSD-1B's, with fewer layers."""
+"""The others are for the dense grid and the page: a few kinds are enough in every run: first order, ancestral,
+multistep with fractional timesteps, second order. Vega's blocks are SSD-1B's, with fewer layers."""
 DISTINGUISHING = (
     *SIZES,
     *SCORES,
@@ -102,8 +102,9 @@ def _case(workflow: ParityWorkflow, detail: str, *, slow: bool = False, **option
     return ParityCase(
         workflow,
         detail,
-        lambda family: BUILDERS[workflow](
-            family, **{name: value(family) if callable(value) else value for name, value in options.items()}
+        lambda tiny_checkpoints: BUILDERS[workflow](
+            tiny_checkpoints,
+            **{name: value(tiny_checkpoints) if callable(value) else value for name, value in options.items()},
         ),
         slow,
         options.get("scheduler", SchedulerName.LCM if workflow is ParityWorkflow.FEW_STEP else SchedulerName.EULER),
@@ -131,7 +132,7 @@ def _text() -> Iterator[ParityCase]:
     yield _case(text, "clip skip", prompts=Prompts(prompt="a red cat", negative_prompt="dog", clip_skip=1))
     yield _case(text, "custom timesteps", timesteps=TIMESTEPS)
     yield _case(text, "custom timesteps, DPM++ 2M", timesteps=TIMESTEPS, scheduler=SchedulerName.DPMPP_2M, slow=True)
-    yield _case(text, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
+    yield _case(text, "another VAE", additions=lambda tiny_checkpoints: Additions(vae=tiny_checkpoints.other_vae()))
     yield _case(text, "variation", variation_seed=11, variation_strength=0.3)
     yield _case(
         text,
@@ -161,7 +162,7 @@ def _plainest() -> Iterator[ParityCase]:
 
 
 STRENGTHS_IN_EVERY_RUN = ((0.3, SchedulerName.HEUN), (1.0, SchedulerName.EULER_ANCESTRAL))
-"""Few steps of one that looks twice; nothing but noise, with one that draws noise of its own."""
+"""Few steps of a second-order scheduler; pure noise with an ancestral one."""
 
 
 def _edits() -> Iterator[ParityCase]:
@@ -187,7 +188,7 @@ def _edits() -> Iterator[ParityCase]:
     yield _case(image, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7, slow=True)
     yield _case(image, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1), slow=True)
     yield _case(image, "custom timesteps", timesteps=TIMESTEPS, slow=True)
-    yield _case(image, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
+    yield _case(image, "another VAE", additions=lambda tiny_checkpoints: Additions(vae=tiny_checkpoints.other_vae()))
 
 
 def _inpainting() -> Iterator[ParityCase]:
@@ -236,21 +237,25 @@ def _refining() -> Iterator[ParityCase]:
                 yield _case(
                     workflow,
                     f"hand-off {handoff}, {scheduler.label}",
-                    refine=lambda family, at=handoff: refine_parameters(family, RefinerMode.ENSEMBLE, handoff=at),
+                    refine=lambda tiny_checkpoints, at=handoff: refine_parameters(
+                        tiny_checkpoints, RefinerMode.ENSEMBLE, handoff=at
+                    ),
                     scheduler=scheduler,
                     slow=(workflow, handoff, scheduler) not in HANDOFFS_IN_EVERY_RUN,
                 )
     yield _case(
         ParityWorkflow.ENSEMBLE,
         "other steps",
-        refine=lambda family: refine_parameters(family, RefinerMode.ENSEMBLE, steps=20),
+        refine=lambda tiny_checkpoints: refine_parameters(tiny_checkpoints, RefinerMode.ENSEMBLE, steps=20),
     )
     yield _case(ParityWorkflow.ENSEMBLE, "on a picture", edit=image_edit(0.7))
     for workflow in (ParityWorkflow.RETOUCH, ParityWorkflow.INPAINT_RETOUCH):
         yield _case(
             workflow,
             "own steps and strength",
-            refine=lambda family: refine_parameters(family, RefinerMode.IMG2IMG, steps=8, strength=0.6),
+            refine=lambda tiny_checkpoints: refine_parameters(
+                tiny_checkpoints, RefinerMode.IMG2IMG, steps=8, strength=0.6
+            ),
             slow=workflow is ParityWorkflow.INPAINT_RETOUCH,
         )
     yield _case(ParityWorkflow.RETOUCH, "on a picture", edit=image_edit(0.7), slow=True)
@@ -274,7 +279,7 @@ DENSE_GRID = "dense: "
 
 
 def _dense() -> Iterator[ParityCase]:
-    """Strength by scheduler by steps, and the few-step checkpoints' schedulers, for whoever has the minutes."""
+    """Strength by scheduler by steps, and the few-step checkpoints' schedulers; this takes minutes."""
     edits = {
         ParityWorkflow.IMAGE: image_edit,
         ParityWorkflow.INPAINT: inpaint_edit,
@@ -296,7 +301,9 @@ def _dense() -> Iterator[ParityCase]:
                     workflow,
                     f"{DENSE_GRID}hand-off {handoff}, {scheduler.label}",
                     slow=True,
-                    refine=lambda family, at=handoff: refine_parameters(family, RefinerMode.ENSEMBLE, handoff=at),
+                    refine=lambda tiny_checkpoints, at=handoff: refine_parameters(
+                        tiny_checkpoints, RefinerMode.ENSEMBLE, handoff=at
+                    ),
                     scheduler=scheduler,
                     steps=25,
                 )

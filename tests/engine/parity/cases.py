@@ -59,7 +59,7 @@ class ParityWorkflow(StrEnum):
 
 @dataclass(frozen=True)
 class ParityCase:
-    """One thing to draw. `detail` tells it from others of its workflow; `slow` ones are for the dense grid."""
+    """One request to compare. `detail` is unique in its workflow; `slow` ones are for the dense grid."""
 
     workflow: ParityWorkflow
     detail: str
@@ -73,7 +73,7 @@ class ParityCase:
 
 
 def request(
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     topology: Topology = Topology.BASE,
     *,
     prompts: Prompts = PROMPTS,
@@ -85,7 +85,7 @@ def request(
 ) -> GenerationRequest:
     """A small request; `sampling` by field."""
     return GenerationRequest(
-        checkpoint=family.ov(topology),
+        checkpoint=tiny_checkpoints.ov(topology),
         prompts=prompts,
         sampling=Sampling(**{"size": SIZE, "steps": 6, "seed": SEED, **sampling}),
         micro_conditioning=micro or MicroConditioning(),
@@ -114,39 +114,59 @@ def only_masked_edit(margin: int, picture: Size, box: Rect, strength: float = 0.
     )
 
 
-def refine_parameters(family: TinyCheckpoints, way: RefinerMode, **options: Any) -> RefinerParameters:
-    return RefinerParameters(checkpoint=family.ov(Topology.REFINER), way=way, **options)
+def refine_parameters(tiny_checkpoints: TinyCheckpoints, way: RefinerMode, **options: Any) -> RefinerParameters:
+    return RefinerParameters(checkpoint=tiny_checkpoints.ov(Topology.REFINER), way=way, **options)
 
 
 BUILDERS: dict[ParityWorkflow, Callable[..., GenerationRequest]] = {
-    ParityWorkflow.TEXT: lambda family, **options: request(family, **options),
-    ParityWorkflow.BLOCKS_SSD_1B: lambda family, **options: request(family, Topology.SSD_1B, **options),
-    ParityWorkflow.BLOCKS_VEGA: lambda family, **options: request(family, Topology.VEGA, **options),
-    ParityWorkflow.FEW_STEP: lambda family, **options: request(family, Topology.LCM, **{**FEW_STEP, **options}),
-    ParityWorkflow.IMAGE: lambda family, **options: request(family, **{"edit": image_edit(), **options}),
-    ParityWorkflow.INPAINT: lambda family, **options: request(family, **{"edit": inpaint_edit(), **options}),
-    ParityWorkflow.INPAINT_9: lambda family, **options: request(
-        family, Topology.INPAINT, **{"edit": inpaint_edit(), **options}
+    ParityWorkflow.TEXT: lambda tiny_checkpoints, **options: request(tiny_checkpoints, **options),
+    ParityWorkflow.BLOCKS_SSD_1B: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, Topology.SSD_1B, **options
     ),
-    ParityWorkflow.ONLY_MASKED: lambda family, **options: request(
-        family, **{"edit": only_masked_edit(16, Size(256, 160), Rect(90, 70, 96, 32)), **options}
+    ParityWorkflow.BLOCKS_VEGA: lambda tiny_checkpoints, **options: request(tiny_checkpoints, Topology.VEGA, **options),
+    ParityWorkflow.FEW_STEP: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, Topology.LCM, **{**FEW_STEP, **options}
     ),
-    ParityWorkflow.ENSEMBLE: lambda family, **options: request(
-        family, **{"refine": refine_parameters(family, RefinerMode.ENSEMBLE), "steps": 10, **options}
+    ParityWorkflow.IMAGE: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, **{"edit": image_edit(), **options}
     ),
-    ParityWorkflow.RETOUCH: lambda family, **options: request(
-        family, **{"refine": refine_parameters(family, RefinerMode.IMG2IMG, strength=0.3), "steps": 10, **options}
+    ParityWorkflow.INPAINT: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, **{"edit": inpaint_edit(), **options}
     ),
-    ParityWorkflow.REFINER: lambda family, **options: request(
-        family, Topology.REFINER, **{"edit": image_edit(), **options}
+    ParityWorkflow.INPAINT_9: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, Topology.INPAINT, **{"edit": inpaint_edit(), **options}
     ),
-    ParityWorkflow.INPAINT_ENSEMBLE: lambda family, **options: request(
-        family,
-        **{"edit": inpaint_edit(), "refine": refine_parameters(family, RefinerMode.ENSEMBLE), "steps": 10, **options},
+    ParityWorkflow.ONLY_MASKED: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, **{"edit": only_masked_edit(16, Size(256, 160), Rect(90, 70, 96, 32)), **options}
     ),
-    ParityWorkflow.INPAINT_RETOUCH: lambda family, **options: request(
-        family,
-        **{"edit": inpaint_edit(), "refine": refine_parameters(family, RefinerMode.IMG2IMG), "steps": 10, **options},
+    ParityWorkflow.ENSEMBLE: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints,
+        **{"refine": refine_parameters(tiny_checkpoints, RefinerMode.ENSEMBLE), "steps": 10, **options},
+    ),
+    ParityWorkflow.RETOUCH: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints,
+        **{"refine": refine_parameters(tiny_checkpoints, RefinerMode.IMG2IMG, strength=0.3), "steps": 10, **options},
+    ),
+    ParityWorkflow.REFINER: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints, Topology.REFINER, **{"edit": image_edit(), **options}
+    ),
+    ParityWorkflow.INPAINT_ENSEMBLE: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints,
+        **{
+            "edit": inpaint_edit(),
+            "refine": refine_parameters(tiny_checkpoints, RefinerMode.ENSEMBLE),
+            "steps": 10,
+            **options,
+        },
+    ),
+    ParityWorkflow.INPAINT_RETOUCH: lambda tiny_checkpoints, **options: request(
+        tiny_checkpoints,
+        **{
+            "edit": inpaint_edit(),
+            "refine": refine_parameters(tiny_checkpoints, RefinerMode.IMG2IMG),
+            "steps": 10,
+            **options,
+        },
     ),
 }
 

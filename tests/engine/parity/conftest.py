@@ -37,14 +37,14 @@ def ours(engine: Engine) -> OurEngine:
 
 @pytest.fixture(scope="session")
 def expected(
-    family: TinyCheckpoints, reference: TorchReference
+    tiny_checkpoints: TinyCheckpoints, reference: TorchReference
 ) -> Callable[[ParityWorkflow], tuple[GenerationRequest, Floats]]:
     """The plainest request of a workflow and what diffusers draws for it, drawn once."""
     known: dict[ParityWorkflow, tuple[GenerationRequest, Floats]] = {}
 
     def draw(workflow: ParityWorkflow) -> tuple[GenerationRequest, Floats]:
         if workflow not in known:
-            request = BUILDERS[workflow](family)
+            request = BUILDERS[workflow](tiny_checkpoints)
             known[workflow] = request, reference.generate(request)
         return known[workflow]
 

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class PipelineKind(StrEnum):
-    """The part of a pipeline class's name that says what it does."""
+    """The part of a pipeline class's name that names its task."""
 
     TEXT_TO_IMAGE = ""
     IMAGE_TO_IMAGE = "Img2Img"

@@ -30,7 +30,7 @@ class InpaintState:
     noise: torch.Tensor
 
     def extra_channels(self, latents: torch.Tensor, scheduler: Any, timestep: torch.Tensor | None) -> torch.Tensor:
-        """`latents` inside the mask, the picture as noisy as `timestep` says (None: not at all) outside."""
+        """`latents` inside the mask, the picture with the noise of `timestep` (None: without noise) outside."""
         kept = self.image_latents
         if timestep is not None:
             kept = scheduler.add_noise(self.image_latents, self.noise, timestep[None])
@@ -61,7 +61,7 @@ def run_inpaint_ensemble(request: GenerationRequest, pipelines: Any) -> Floats:
     scheduler = reference_scheduler(sampling.scheduler, refiner.scheduler.config, sampling.seed)
     scheduler.set_timesteps(refine.steps or sampling.steps)
     count = int((scheduler.timesteps < cutoff).sum())
-    if scheduler.order == 2 and count % 2 == 0:  # not between the two looks of a step
+    if scheduler.order == 2 and count % 2 == 0:  # not between the two UNet calls of a step
         count += 1
     everything = scheduler.timesteps[len(scheduler.timesteps) - count :]
     if hasattr(scheduler, "set_begin_index"):
@@ -87,7 +87,7 @@ def _begin(
     mask = torch.tensor(np.asarray(pipeline_arguments.mask_image(request)) >= 128, dtype=torch.float32)[None, None]
     clean = pipe.vae.encode(picture).latent_dist.sample(generator) * pipe.vae.config.scaling_factor
     noise = torch.randn(clean.shape, generator=generator)
-    pipe.vae.encode(picture * (1 - mask)).latent_dist.sample(generator)  # asked for by diffusers, of use to nobody
+    pipe.vae.encode(picture * (1 - mask)).latent_dist.sample(generator)  # required by diffusers, but unused
     small = torch.nn.functional.max_pool2d(mask, 8)
     latents = noise * scheduler.init_noise_sigma
     if request.edit.strength < 1:
@@ -114,11 +114,11 @@ def _step(
     crops = (crop, (0, 0) if scored else crop)
     ids = [torch.tensor([[*original, *at, *end]], dtype=torch.float32) for at, end in zip(crops, ends, strict=True)]
     seen = scheduler.scale_model_input(latents, timestep)
-    said = [
+    message = [
         pipe.unet(seen, timestep, words_, added_cond_kwargs={"text_embeds": pooled_, "time_ids": ids_}).sample
         for words_, pooled_, ids_ in ((negative, negative_pooled, ids[1]), (positive, pooled, ids[0]))
     ]
-    guided = said[0] + request.sampling.guidance_scale * (said[1] - said[0])
+    guided = message[0] + request.sampling.guidance_scale * (message[1] - message[0])
     wants_noise = "generator" in inspect.signature(scheduler.step).parameters
     options = {"generator": generator} if wants_noise else {}
     stepped: torch.Tensor = scheduler.step(guided, timestep, latents, **options).prev_sample

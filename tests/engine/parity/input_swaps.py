@@ -16,13 +16,13 @@ InputSwap = Callable[[GenerationRequest], GenerationRequest]
 
 
 def _prompts(request: GenerationRequest) -> GenerationRequest:
-    said = request.prompts
-    return replace(request, prompts=replace(said, prompt=said.prompt_2, prompt_2=said.prompt))
+    message = request.prompts
+    return replace(request, prompts=replace(message, prompt=message.prompt_2, prompt_2=message.prompt))
 
 
 def _negatives(request: GenerationRequest) -> GenerationRequest:
-    said = request.prompts
-    changed = replace(said, negative_prompt=said.negative_prompt_2, negative_prompt_2=said.negative_prompt)
+    message = request.prompts
+    changed = replace(message, negative_prompt=message.negative_prompt_2, negative_prompt_2=message.negative_prompt)
     return replace(request, prompts=changed)
 
 

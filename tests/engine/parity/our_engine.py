@@ -21,15 +21,15 @@ from tests.engine.parity.diffusers_calls import Floats
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """`floats` [H, W, 3] in [0, 1] as the VAE decoded them; `pixels` uint8 [H, W, 3] that a person gets, which for an
-    inpainted picture are the original's outside the mask."""
+    """`floats` [H, W, 3] in [0, 1] as the VAE decoded them; `pixels` uint8 [H, W, 3] of the finished picture, which if
+    inpainted are the original's outside the mask."""
 
     floats: Floats
     pixels: npt.NDArray[np.uint8]
 
 
 class OurEngine:
-    """Our engine, asked as a person's click asks it."""
+    """Our engine, called with a complete request as the window does."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

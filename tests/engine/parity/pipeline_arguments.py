@@ -1,4 +1,4 @@
-"""Says a request in diffusers' words: the arguments of its SDXL pipelines."""
+"""Translates a request into the arguments of diffusers' SDXL pipelines."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def common_arguments(request: GenerationRequest, seed: int) -> dict[str, Any]:
 
 
 def prompt_arguments(request: GenerationRequest) -> dict[str, Any]:
-    said = request.prompts
-    negated = bool(said.negative_prompt or said.negative_prompt_2)
+    message = request.prompts
+    negated = bool(message.negative_prompt or message.negative_prompt_2)
     return {
-        "prompt": said.prompt,
-        "prompt_2": said.prompt_2 or None,
-        "negative_prompt": said.negative_prompt if negated else None,
-        "negative_prompt_2": said.negative_prompt_2 or None,
-        "clip_skip": said.clip_skip or None,
+        "prompt": message.prompt,
+        "prompt_2": message.prompt_2 or None,
+        "negative_prompt": message.negative_prompt if negated else None,
+        "negative_prompt_2": message.negative_prompt_2 or None,
+        "clip_skip": message.clip_skip or None,
     }
 
 
@@ -95,7 +95,7 @@ def is_multiple_of(request: GenerationRequest, factor: int = 8) -> bool:
 
 
 def height_first(value: Size | Point | None) -> tuple[int, int] | None:
-    """diffusers says (height, width) and (top, left)."""
+    """diffusers' order is (height, width) and (top, left)."""
     if value is None:
         return None
     return (value.height, value.width) if isinstance(value, Size) else (value.y, value.x)

@@ -40,6 +40,14 @@ REFERENCE: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
     SchedulerName.DPM2_ANCESTRAL_KARRAS: ("KDPM2AncestralDiscreteScheduler", {"use_karras_sigmas": True}),
     SchedulerName.LMS_KARRAS: ("LMSDiscreteScheduler", {"use_karras_sigmas": True}),
     SchedulerName.TCD: ("TCDScheduler", {}),
+    SchedulerName.DDPM: ("DDPMScheduler", {}),
+    SchedulerName.DPMPP_2S: ("DPMSolverSinglestepScheduler", {"lower_order_final": True}),
+    SchedulerName.DPMPP_2S_KARRAS: (
+        "DPMSolverSinglestepScheduler",
+        {"lower_order_final": True, "use_karras_sigmas": True},
+    ),
+    SchedulerName.DEIS: ("DEISMultistepScheduler", {}),
+    SchedulerName.SA_SOLVER: ("SASolverScheduler", {}),
     SchedulerName.EDM_EULER: ("EDMEulerScheduler", {}),
     SchedulerName.EDM_DPMPP_2M: ("EDMDPMSolverMultistepScheduler", {}),
     SchedulerName.EDM_DPMPP_2M_SDE: ("EDMDPMSolverMultistepScheduler", _SDE),
@@ -59,7 +67,7 @@ SDXL: dict[str, Any] = {
 
 
 def reference_scheduler(name: SchedulerName, config: Any, seed: int) -> Any:
-    """A new scheduler on the noise schedule of `config`, SDXL's where it says nothing. DPM++ SDE draws noise of
+    """A new scheduler on the noise schedule of `config`, SDXL's for values that it lacks. DPM++ SDE draws noise of
     its own, from `seed`."""
     class_name, options = REFERENCE[name]
     unsaid = config.get("_use_default_values", ())

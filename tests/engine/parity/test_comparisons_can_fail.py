@@ -24,23 +24,24 @@ from tests.engine.parity.tolerances import (
 from tests.engine.scheduler_cases import FAST_SUBSET
 
 Expected = Callable[[ParityWorkflow], tuple[GenerationRequest, Floats]]
-OF_OTHER_BLOCKS = (
-    ParityWorkflow.BLOCKS_SSD_1B,
-    ParityWorkflow.BLOCKS_VEGA,
-    ParityWorkflow.FEW_STEP,
-    ParityWorkflow.INPAINT_9,
+SWAPPED_IN_EVERY_RUN = (
+    ParityWorkflow.TEXT,
+    ParityWorkflow.IMAGE,
+    ParityWorkflow.INPAINT,
+    ParityWorkflow.ENSEMBLE,
+    ParityWorkflow.REFINER,
 )
 ALL = [
     pytest.param(
         workflow,
         name,
         id=f"{workflow}: {name}",
-        marks=[pytest.mark.slow] if number or workflow in OF_OTHER_BLOCKS else [],
+        marks=[pytest.mark.slow] if number or workflow not in SWAPPED_IN_EVERY_RUN else [],
     )
     for workflow, swaps in SWAPS_BY_WORKFLOW.items()
     for number, name in enumerate(swaps)
 ]
-"""Of each workflow of SDXL's own UNets one in every run, all of them with `-m slow`."""
+"""One for each kind of input in every run, all of them with `-m slow`."""
 
 
 @pytest.mark.parametrize(("workflow", "name"), ALL)
@@ -58,22 +59,24 @@ ARGUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("case", ARGUMENTS, ids=[case.name for case in ARGUMENTS])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.slow) for case in ARGUMENTS]
+)
 def test_each_argument_changes_the_picture(
-    case: ParityCase, expected: Expected, family: TinyCheckpoints, ours: OurEngine
+    case: ParityCase, expected: Expected, tiny_checkpoints: TinyCheckpoints, ours: OurEngine
 ) -> None:
     """Else an argument that is dropped on the way would not be missed."""
     _, plain = expected(case.workflow)
-    assert max_difference(ours.generate(case.build(family)), plain) > 2 * TOLERANCE
+    assert max_difference(ours.generate(case.build(tiny_checkpoints)), plain) > 2 * TOLERANCE
 
 
 @pytest.mark.parametrize(
     "names", [FAST_SUBSET, pytest.param(NON_EDM_SCHEDULERS, marks=pytest.mark.slow)], ids=["essential", "all"]
 )
 def test_the_schedulers_differ_from_each_other(
-    names: tuple[SchedulerName, ...], family: TinyCheckpoints, ours: OurEngine
+    names: tuple[SchedulerName, ...], tiny_checkpoints: TinyCheckpoints, ours: OurEngine
 ) -> None:
-    pictures = [ours.generate(BUILDERS[ParityWorkflow.TEXT](family, scheduler=name)) for name in names]
+    pictures = [ours.generate(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, scheduler=name)) for name in names]
     assert all(max_difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
 
 

@@ -20,14 +20,14 @@ from tests.typed import not_none
 TOKENS = 300
 
 
-def test_a_prompt_of_300_tokens(family: TinyCheckpoints, reference: TorchReference, ours: OurEngine) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, prompts=Prompts(prompt="a red cat and the sea " * 26))
+def test_a_prompt_of_300_tokens(tiny_checkpoints: TinyCheckpoints, reference: TorchReference, ours: OurEngine) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, prompts=Prompts(prompt="a red cat and the sea " * 26))
     pipe = reference.pipelines.pipeline(PipelineKind.TEXT_TO_IMAGE, request.checkpoint)
     pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
-    said = request.prompts.prompt
-    assert len(pipe.tokenizer.encode(said, add_special_tokens=False)) >= TOKENS
+    message = request.prompts.prompt
+    assert len(pipe.tokenizer.encode(message, add_special_tokens=False)) >= TOKENS
     with torch.no_grad():
-        embeddings, pooled = chunks(pipe, said)
+        embeddings, pooled = chunks(pipe, message)
         arguments = {
             **pipeline_arguments.common_arguments(request, request.sampling.seed),
             "prompt": None,
@@ -39,7 +39,7 @@ def test_a_prompt_of_300_tokens(family: TinyCheckpoints, reference: TorchReferen
         size = request.sampling.size
         expected = pipe(**arguments, width=size.width, height=size.height, output_type="np").images[0]
     assert max_difference(ours.generate(request), expected) <= TOLERANCE
-    cut = replace(request, prompts=Prompts(prompt=said[: len(said) // 3]))
+    cut = replace(request, prompts=Prompts(prompt=message[: len(message) // 3]))
     assert max_difference(ours.generate(cut), expected) > TOLERANCE, "the end of the prompt changes nothing"
 
 

@@ -1,4 +1,4 @@
-"""How a checkpoint says it is sampled is heeded as diffusers heeds it: prediction, zero SNR, spacing, EDM."""
+"""The sampling that a checkpoint declares is applied as in diffusers: prediction type, zero SNR, spacing, EDM."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class _OtherConfig:
 
 
 @pytest.fixture
-def with_config(family: TinyCheckpoints, tmp_path: Path) -> Any:
-    """A request for a checkpoint that says `config` of its scheduler."""
+def with_config(tiny_checkpoints: TinyCheckpoints, tmp_path: Path) -> Any:
+    """A request for a checkpoint whose scheduler has `config`."""
 
     def make(
         config: dict[str, Any], workflow: ParityWorkflow = ParityWorkflow.TEXT, **options: Any
     ) -> GenerationRequest:
-        request = BUILDERS[workflow](family, **options)
+        request = BUILDERS[workflow](tiny_checkpoints, **options)
         folder = tmp_path / "ov"
         shutil.copytree(request.checkpoint, folder)
-        said = {"_class_name": "EulerDiscreteScheduler", **config}
-        (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(said), "utf-8")
+        message = {"_class_name": "EulerDiscreteScheduler", **config}
+        (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(message), "utf-8")
         return replace(request, checkpoint=folder)
 
     return make
@@ -108,13 +108,13 @@ def test_it_draws_what_diffusers_draws(
     config: dict[str, Any],
     options: dict[str, Any],
     with_config: Any,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     reference: TorchReference,
     ours: OurEngine,
 ) -> None:
     request = with_config(config, **options)
     theirs = TorchReference()
-    weights = BUILDERS[options.get("workflow", ParityWorkflow.TEXT)](family).checkpoint
+    weights = BUILDERS[options.get("workflow", ParityWorkflow.TEXT)](tiny_checkpoints).checkpoint
     theirs.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
     assert max_difference(ours.generate(request), theirs.generate(request)) <= TOLERANCE
 
@@ -135,10 +135,14 @@ def test_it_draws_what_diffusers_draws(
     ],
     ids=["prediction", "spacing", "all three"],
 )
-def test_what_is_asked_draws_as_if_the_checkpoint_said_it(
-    override: NoiseScheduleOverride, config: dict[str, Any], with_config: Any, family: TinyCheckpoints, ours: OurEngine
+def test_what_is_asked_draws_as_if_the_checkpoint_declared_it(
+    override: NoiseScheduleOverride,
+    config: dict[str, Any],
+    with_config: Any,
+    tiny_checkpoints: TinyCheckpoints,
+    ours: OurEngine,
 ) -> None:
-    plain = BUILDERS[ParityWorkflow.TEXT](family)
+    plain = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints)
     asked = replace(plain, sampling=replace(plain.sampling, noise=override))
     assert np.array_equal(ours.generate(asked), ours.generate(with_config(config)))
     assert max_difference(ours.generate(asked), ours.generate(plain)) > TOLERANCE
@@ -191,12 +195,14 @@ def test_edm_goes_with_previews_caching_and_soft_masks(name: SchedulerName, with
     request = with_config(
         PLAYGROUND, ParityWorkflow.INPAINT, scheduler=name, edit=soft, speed=SpeedPreset.FAST, steps=8
     )
-    told = generate(engine, replace(request, execution=replace(request.execution, preview=True)))
-    assert len(told.of_type(Preview)) == 8
-    assert told.picture.pixels.std() > 0
+    recorded = generate(engine, replace(request, execution=replace(request.execution, preview=True)))
+    assert len(recorded.of_type(Preview)) == 8
+    assert recorded.picture.pixels.std() > 0
 
 
-def test_edm_does_not_hand_over_in_the_middle(with_config: Any, family: TinyCheckpoints, ours: OurEngine) -> None:
+def test_edm_does_not_hand_over_in_the_middle(
+    with_config: Any, tiny_checkpoints: TinyCheckpoints, ours: OurEngine
+) -> None:
     request = with_config(PLAYGROUND, scheduler=SchedulerName.EDM_EULER)
     with pytest.raises(RequestError, match=r"img2img|cannot draw"):
-        ours.generate(replace(request, refine=refine_parameters(family, RefinerMode.ENSEMBLE)))
+        ours.generate(replace(request, refine=refine_parameters(tiny_checkpoints, RefinerMode.ENSEMBLE)))

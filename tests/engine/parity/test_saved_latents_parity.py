@@ -1,4 +1,5 @@
-"""Kept latents go on as if nothing had been interrupted, and branch as diffusers does when it is told midway."""
+"""Saved latents resume as if the run had not been interrupted, and branch as diffusers does with a new prompt
+midway."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from tests.engine.parity.torch_reference import TorchReference
 
 OTHER = Prompts(prompt="the blue sea", negative_prompt="fog")
 HISTORIES = [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, SchedulerName.HEUN, SchedulerName.LMS]
-"""They draw noise on the way, remember earlier steps, look twice, and remember four steps."""
+"""Ancestral, multistep, second-order and fourth-order schedulers."""
 
 
 def kept(engine: Engine, request: GenerationRequest) -> SavedLatents:
@@ -44,9 +45,13 @@ def kept(engine: Engine, request: GenerationRequest) -> SavedLatents:
 @pytest.mark.parametrize("scheduler", HISTORIES)
 @pytest.mark.parametrize("workflow", [ParityWorkflow.TEXT, ParityWorkflow.INPAINT])
 def test_going_on_from_a_step_ends_where_the_whole_run_ends(
-    workflow: ParityWorkflow, scheduler: SchedulerName, family: TinyCheckpoints, engine: Engine, ours: OurEngine
+    workflow: ParityWorkflow,
+    scheduler: SchedulerName,
+    tiny_checkpoints: TinyCheckpoints,
+    engine: Engine,
+    ours: OurEngine,
 ) -> None:
-    request = BUILDERS[workflow](family, scheduler=scheduler)
+    request = BUILDERS[workflow](tiny_checkpoints, scheduler=scheduler)
     latents = kept(engine, request)
     whole = ours.generate_all(request)[0]
     again = ours.generate_all(replace(request, start=ResumePoint(latents, step=3)))[0]
@@ -54,10 +59,14 @@ def test_going_on_from_a_step_ends_where_the_whole_run_ends(
 
 
 @pytest.mark.parametrize("scheduler", HISTORIES)
-def test_a_branch_is_diffusers_told_another_prompt_midway(
-    scheduler: SchedulerName, family: TinyCheckpoints, engine: Engine, ours: OurEngine, reference: TorchReference
+def test_a_branch_is_diffusers_given_another_prompt_midway(
+    scheduler: SchedulerName,
+    tiny_checkpoints: TinyCheckpoints,
+    engine: Engine,
+    ours: OurEngine,
+    reference: TorchReference,
 ) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, scheduler=scheduler)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, scheduler=scheduler)
     branch = replace(request, prompts=OTHER, start=ResumePoint(kept(engine, request), step=3))
     expected = told_midway(reference, request, OTHER, step=3)
     assert max_difference(ours.generate(branch), expected) <= TOLERANCE
@@ -95,17 +104,19 @@ def told_midway(reference: TorchReference, request: GenerationRequest, other: Pr
     return drawn
 
 
-def test_finished_latents_decode_to_the_same_picture(family: TinyCheckpoints, engine: Engine, ours: OurEngine) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family)
+def test_finished_latents_decode_to_the_same_picture(
+    tiny_checkpoints: TinyCheckpoints, engine: Engine, ours: OurEngine
+) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints)
     again = ours.generate_all(replace(request, start=ResumePoint(kept(engine, request))))[0]
     assert np.array_equal(again.pixels, ours.generate_all(request)[0].pixels)
 
 
 def test_finished_latents_are_refined_as_in_one_run(
-    family: TinyCheckpoints, engine: Engine, ours: OurEngine, reference: TorchReference
+    tiny_checkpoints: TinyCheckpoints, engine: Engine, ours: OurEngine, reference: TorchReference
 ) -> None:
-    plain = BUILDERS[ParityWorkflow.TEXT](family)
+    plain = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints)
     later = replace(
-        plain, refine=refine_parameters(family, RefinerMode.IMG2IMG), start=ResumePoint(kept(engine, plain))
+        plain, refine=refine_parameters(tiny_checkpoints, RefinerMode.IMG2IMG), start=ResumePoint(kept(engine, plain))
     )
     assert max_difference(ours.generate(later), reference.generate(replace(later, start=None))) <= TOLERANCE

@@ -1,4 +1,4 @@
-"""A run of several pictures is as many single runs; a variation lies between two seeds."""
+"""A run of several pictures equals as many single runs; a variation interpolates between two seeds."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ WORKFLOWS = [
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_three_pictures_are_three_runs(
-    workflow: ParityWorkflow, family: TinyCheckpoints, reference: TorchReference, ours: OurEngine
+    workflow: ParityWorkflow, tiny_checkpoints: TinyCheckpoints, reference: TorchReference, ours: OurEngine
 ) -> None:
     """Bit for bit, and each is diffusers' picture of its seed."""
-    request = BUILDERS[workflow](family, scheduler=SchedulerName.EULER_ANCESTRAL, count=3)
+    request = BUILDERS[workflow](tiny_checkpoints, scheduler=SchedulerName.EULER_ANCESTRAL, count=3)
     together = ours.generate_all(request)
     assert len(together) == 3
     tolerance = composited_tolerance() if has_composited_result_only(request) else TOLERANCE
@@ -44,12 +44,14 @@ def test_three_pictures_are_three_runs(
     assert max_difference(together[0].floats, together[1].floats) > TOLERANCE
 
 
-def test_a_variation_of_all_is_the_other_seed_and_of_nothing_the_own(family: TinyCheckpoints, ours: OurEngine) -> None:
+def test_a_variation_of_all_is_the_other_seed_and_of_nothing_the_own(
+    tiny_checkpoints: TinyCheckpoints, ours: OurEngine
+) -> None:
     build = BUILDERS[ParityWorkflow.TEXT]
-    own, other = ours.generate(build(family)), ours.generate(build(family, seed=11))
-    nothing = ours.generate(build(family, variation_seed=11, variation_strength=0.0))
-    everything = ours.generate(build(family, variation_seed=11, variation_strength=1.0))
-    between = ours.generate(build(family, variation_seed=11, variation_strength=0.5))
+    own, other = ours.generate(build(tiny_checkpoints)), ours.generate(build(tiny_checkpoints, seed=11))
+    nothing = ours.generate(build(tiny_checkpoints, variation_seed=11, variation_strength=0.0))
+    everything = ours.generate(build(tiny_checkpoints, variation_seed=11, variation_strength=1.0))
+    between = ours.generate(build(tiny_checkpoints, variation_seed=11, variation_strength=0.5))
     assert np.array_equal(nothing, own)
     assert max_difference(everything, other) <= TOLERANCE
     assert min(max_difference(between, own), max_difference(between, other)) > TOLERANCE

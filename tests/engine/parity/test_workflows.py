@@ -29,9 +29,9 @@ CASES = list(case_table.cases())
     "case", [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.slow) for case in CASES]
 )
 def test_it_draws_what_diffusers_draws(
-    case: ParityCase, family: TinyCheckpoints, reference: TorchReference, ours: OurEngine
+    case: ParityCase, tiny_checkpoints: TinyCheckpoints, reference: TorchReference, ours: OurEngine
 ) -> None:
-    request = case.build(family)
+    request = case.build(tiny_checkpoints)
     expected = reference.generate(request)
     drawing = ours.generate_all(request)[0]
     tolerance = composited_tolerance() if has_composited_result_only(request) else TOLERANCE

@@ -34,7 +34,7 @@ class TinyCheckpoints:
         return cls(base, folder)
 
     def ov(self, topology: Topology) -> Path:
-        """The checkpoint's OpenVINO parts; `torch_folder_of` says where the same weights are for diffusers."""
+        """The checkpoint's OpenVINO parts; `torch_folder_of` returns the folder of the same weights for diffusers."""
         if topology is Topology.BASE:
             return self.base / "ov"
         with self._alone(topology) as missing:

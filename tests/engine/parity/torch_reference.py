@@ -78,7 +78,7 @@ class TorchReference:
 
 
 class _MaskCoveringTouchedCells:
-    """The same pipelines, given the mask that is really used: each cell of the latents that the person's touches, as a
+    """The same pipelines, given the mask that is really used: each cell of the latents that the mask touches, as a
     whole, where diffusers by itself looks at the cell's corner alone."""
 
     def __init__(self, pipelines: Pipelines) -> None:
@@ -102,7 +102,7 @@ class _MaskCoveringTouchedCells:
 
 
 class _WithNegativeCrops:
-    """The same pipelines, with a slip of diffusers mended: its image-to-image and inpainting pipelines give the
+    """The same pipelines, with a fault of diffusers corrected: its image-to-image and inpainting pipelines give the
     unconditional half the positive crop and never look at `negative_crops_coords_top_left` (except for refiners)."""
 
     def __init__(self, pipelines: Pipelines) -> None:

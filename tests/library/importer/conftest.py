@@ -1,4 +1,4 @@
-"""A hub on this computer that has small real SDXL checkpoints under the names that the catalogue knows."""
+"""A hub on this computer that has small real SDXL checkpoints under the names of the catalogue."""
 
 from __future__ import annotations
 
@@ -44,20 +44,23 @@ def lcm_unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lightning_lora(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lightning_lora(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA for the small checkpoint's UNet, in kohya's layout."""
     import torch
     from diffusers import UNet2DConditionModel
     from safetensors.torch import save_file
 
-    unet, chance = UNet2DConditionModel.from_pretrained(small / "torch" / "unet"), torch.Generator().manual_seed(1)
+    unet, rng = (
+        UNet2DConditionModel.from_pretrained(small_checkpoint / "torch" / "unet"),
+        torch.Generator().manual_seed(1),
+    )
     tensors: dict[str, Any] = {}
     for name, layer in unet.named_modules():
         if name.endswith(("to_q", "to_v", "proj_in", "conv1")):
             outputs, inputs, *kernel = layer.weight.shape
             stem = f"lora_unet_{name.replace('.', '_')}"
-            tensors[f"{stem}.lora_down.weight"] = 0.3 * torch.randn(4, inputs, *kernel, generator=chance)
-            tensors[f"{stem}.lora_up.weight"] = 0.3 * torch.randn(outputs, 4, *(1 for _ in kernel), generator=chance)
+            tensors[f"{stem}.lora_down.weight"] = 0.3 * torch.randn(4, inputs, *kernel, generator=rng)
+            tensors[f"{stem}.lora_up.weight"] = 0.3 * torch.randn(outputs, 4, *(1 for _ in kernel), generator=rng)
             tensors[f"{stem}.alpha"] = torch.tensor(2.0)
     file = tmp_path_factory.mktemp("lora") / "lora.safetensors"
     save_file(tensors, file)
@@ -65,8 +68,10 @@ def lightning_lora(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def hub(small: Path, lcm_unet: Path, lightning_lora: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    whole, rail = files_in(small / "torch"), {"license": "openrail++"}
+def hub(
+    small_checkpoint: Path, lcm_unet: Path, lightning_lora: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeHub]:
+    whole, rail = files_in(small_checkpoint / "torch"), {"license": "openrail++"}
     hub = FakeHub(
         {
             BASE: Repository(whole, rail),

@@ -44,11 +44,11 @@ def scheduler_of(folder: Path) -> dict[str, Any]:
 
 def inputs_of(graph: Any) -> dict[str, Any]:
     """Fixed ones for a UNet."""
-    chance, fed = np.random.default_rng(3), {}
+    rng, fed = np.random.default_rng(3), {}
     for port in graph.inputs:
         name, sides = port.get_any_name(), port.get_partial_shape()
         shape = [side.get_length() if side.is_static else {0: 2, 1: 77}.get(i, 16) for i, side in enumerate(sides)]
-        fed[name] = chance.standard_normal(shape).astype(np.float32)
+        fed[name] = rng.standard_normal(shape).astype(np.float32)
         if name == "timestep":
             fed[name] = np.full(shape, 500, np.float32)
     return fed
@@ -81,14 +81,14 @@ def test_parts_that_the_library_has_are_linked_and_not_made_again(
 ) -> None:
     base = had("ssd-1b", WeightFormat.FP32, library, hub_connection)
     asked = len(hub.asked)
-    told: list[ImportProgress] = []
+    reported: list[ImportProgress] = []
     offer = preview_import("lcm-ssd-1b", library, connection=hub_connection)
     assert offer.listing is not None
     assert (
         offer.download_bytes_for(WeightFormat.FP32) == offer.listing.bytes < offer.download_bytes_for(WeightFormat.INT8)
     )
-    made = import_model(offer, WeightFormat.FP32, library, told.append, connection=hub_connection)
-    assert {step.what for step in told if step.stage == ConversionPhase.WRITING} == {"unet"}
+    made = import_model(offer, WeightFormat.FP32, library, reported.append, connection=hub_connection)
+    assert {step.what for step in reported if step.stage == ConversionPhase.WRITING} == {"unet"}
     assert not any(SSD in path and "resolve" in path for _, path, _ in hub.asked[asked:])
     weights = Path("vae_decoder") / "openvino_model.bin"
     assert (made.path / weights).samefile(base.path / weights)
@@ -114,7 +114,7 @@ def test_a_lone_unet_on_this_disk(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_lora_that_belongs_to_its_family_is_fused(
-    hub: FakeHub, library: Library, hub_connection: HubConnection, small: Path, lightning_lora: Path
+    hub: FakeHub, library: Library, hub_connection: HubConnection, small_checkpoint: Path, lightning_lora: Path
 ) -> None:
     """As diffusers fuses it, by PEFT."""
     import openvino as ov
@@ -125,7 +125,7 @@ def test_a_lora_that_belongs_to_its_family_is_fused(
     assert None not in offer.estimates, "it is no addition"
     made = import_model(offer, WeightFormat.FP32, library, lambda progress: None, connection=hub_connection)
     assert scheduler_of(made.path)["_class_name"] == "LCMScheduler"
-    pipe = StableDiffusionXLPipeline.from_pretrained(small / "torch")
+    pipe = StableDiffusionXLPipeline.from_pretrained(small_checkpoint / "torch")
     pipe.load_lora_weights(lightning_lora.parent, weight_name=lightning_lora.name)
     pipe.fuse_lora()
     graph = ov.Core().read_model(made.path / "unet" / "openvino_model.xml")

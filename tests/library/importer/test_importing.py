@@ -1,4 +1,4 @@
-"""An id is downloaded, converted and drawn with; whatever stops it, the same request goes on."""
+"""A model is downloaded by id, converted and drawn with; after any interruption the same request continues."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_id_is_downloaded_converted_and_draws(
     hub_connection: HubConnection,
     engine: Engine,  # noqa: F811
 ) -> None:
-    """Stopped by the person when it is downloaded, and gone on with."""
+    """Cancelled by the user after the download, and continued."""
     offer, cancel = preview_import("sdxl-base", library, connection=hub_connection), threading.Event()
 
     def stop_the_conversion(progress: ImportProgress) -> None:
@@ -60,9 +60,9 @@ def test_an_id_is_downloaded_converted_and_draws(
     assert library.checkpoints() == ()
     assert hub.total_served == offer.download_bytes
 
-    offer, told = preview_import("sdxl-base", library, connection=hub_connection), list[ImportProgress]()
+    offer, reported = preview_import("sdxl-base", library, connection=hub_connection), list[ImportProgress]()
     assert offer.downloaded_bytes == offer.download_bytes
-    brought = import_model(offer, WeightFormat.INT8, library, told.append, connection=hub_connection)
+    brought = import_model(offer, WeightFormat.INT8, library, reported.append, connection=hub_connection)
     assert hub.total_served == offer.download_bytes, "nothing was fetched again"
     assert brought.checkpoint is not None
     assert (brought.checkpoint.name, brought.checkpoint.title) == ("sdxl-base", "SDXL base 1.0")
@@ -74,16 +74,16 @@ def test_an_id_is_downloaded_converted_and_draws(
     assert [entry.name for entry in library.user_folder.iterdir() if not entry.is_file()] == ["sdxl-base"], (
         "neither what was downloaded nor what was begun is kept"
     )
-    fractions = [progress.fraction for progress in told]
+    fractions = [progress.fraction for progress in reported]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    assert {"compressing", "writing"} <= {progress.stage for progress in told}
-    assert any(progress.seconds_left is not None for progress in told)
+    assert {"compressing", "writing"} <= {progress.stage for progress in reported}
+    assert any(progress.seconds_left is not None for progress in reported)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_in_the_download_and_in_the_conversion_it_goes_on(
+def test_killed_in_the_download_and_in_the_conversion_it_continues(
     hub: FakeHub, library: Library, hub_connection: HubConnection
 ) -> None:
     """Like a computer that goes off: the processes that work are killed, and the same is asked for again."""
@@ -117,16 +117,18 @@ def test_killed_in_the_download_and_in_the_conversion_it_goes_on(
     assert hub.total_served - before <= offer.download_bytes - 2**18
     assert library.checkpoints() == ()
 
-    offer, before, told = (
+    offer, before, reported = (
         preview_import(BASE, library, connection=hub_connection),
         hub.total_served,
         list[ImportProgress](),
     )
     assert offer.downloaded_bytes == offer.download_bytes
-    brought = import_model(offer, WeightFormat.INT8, library, told.append, connection=hub_connection)
+    brought = import_model(offer, WeightFormat.INT8, library, reported.append, connection=hub_connection)
     assert hub.total_served == before
     assert verify_checkpoint(brought.path).problems == ()
-    assert not any(step.what == "text encoder" and step.stage == "reading the network" for step in told), "it was kept"
+    assert not any(step.what == "text encoder" and step.stage == "reading the network" for step in reported), (
+        "it was kept"
+    )
     assert sorted(entry.name for entry in library.user_folder.iterdir() if not entry.name.startswith(".")) == [
         offer.name
     ]

@@ -20,10 +20,10 @@ from tests.in_process_jobs import pickle_round_trip
 from tests.unit.library.test_scan import make_checkpoint
 
 
-def test_a_lone_unet_is_known_by_its_own_description(lcm_unet: Path, small: Path, library: Library) -> None:
+def test_a_lone_unet_is_known_by_its_own_description(lcm_unet: Path, small_checkpoint: Path, library: Library) -> None:
     assert is_unet_folder(lcm_unet)
-    assert not is_unet_folder(small / "torch")
-    assert not is_unet_folder(small / "torch" / "vae")
+    assert not is_unet_folder(small_checkpoint / "torch")
+    assert not is_unet_folder(small_checkpoint / "torch" / "vae")
     offer = preview_import(lcm_unet, library)
     assert (offer.family, offer.required_titles) == (Family.LCM, ("SDXL base 1.0",))
     assert offer.download_bytes > 0, "the rest must come"

@@ -25,6 +25,8 @@ from tests.ui.conftest import InlineBackgroundRunner
 from tests.ui.devices.conftest import WorkerSays
 from tests.ui.widget_lookup import find_child, label_texts
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 DEVICES = (Device("CPU", "A processor"), Device("GPU", "A card"))
 TABLE = DeviceTimings(
     checkpoint="wide",
@@ -94,7 +96,7 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerS
         ),
     ],
 )
-def test_a_failure_is_told_in_the_programs_own_words(
+def test_a_failure_is_reported_in_the_programs_own_terms(
     script: str, words: str, dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerSays
 ) -> None:
     worker_says(script)
@@ -152,10 +154,10 @@ def test_the_best_stand_in_the_settings_and_count_when_they_are_saved(
     assert (value.device, value.vae_device, value.unet_device, value.threads) == ("GPU", "CPU", "", 3)
 
 
-def test_a_program_that_cannot_be_started_is_told(
+def test_a_program_that_cannot_be_started_is_reported(
     dialog: BestDevicesDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_program, "child_command", lambda *_: ["/nowhere/at all"])
     button(dialog, "Measure").click()
-    qtbot.waitUntil(lambda: "could not be started" in dialog._status_label.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "could not be started" in label_texts(dialog), timeout=5000)
     assert button(dialog, "Measure").isEnabled()

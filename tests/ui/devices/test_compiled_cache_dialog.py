@@ -31,6 +31,8 @@ from tests.ui.conftest import InlineBackgroundRunner
 from tests.ui.devices.conftest import Keep, WorkerSays
 from tests.ui.widget_lookup import find_child, label_texts
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 PREPARES = """
 from sdxl_desktop.engine.compile_cache_entries import CompileCacheEntry
 from sdxl_desktop.engine.device_benchmark import PrecompileResult
@@ -197,7 +199,7 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
     assert not button(dialog, "Prepare").isEnabled()
 
 
-def test_it_goes_on_when_the_dialogs_are_closed_and_the_window_tells_when_it_is_done(
+def test_it_continues_when_the_dialogs_are_closed_and_the_window_tells_when_it_is_done(
     window: MainWindow, qtbot: QtBot, worker_says: WorkerSays
 ) -> None:
     worker_says(PREPARES)

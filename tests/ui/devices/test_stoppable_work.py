@@ -19,9 +19,9 @@ PROGRESS = Progress(phase=Phase.COMPILING)
 
 
 def test_progress_and_result_arrive_on_the_main_thread(app: QApplication, qtbot: QtBot) -> None:
-    work, told = StoppableWork(), list[Any]()
+    work, reported = StoppableWork(), list[Any]()
     for signal in (work.progressed, work.done, work.failed):
-        signal.connect(lambda what: told.append((what, threading.current_thread())))
+        signal.connect(lambda what: reported.append((what, threading.current_thread())))
 
     def measure(emit: Emit, cancel: threading.Event) -> str:
         emit(PROGRESS)
@@ -29,12 +29,12 @@ def test_progress_and_result_arrive_on_the_main_thread(app: QApplication, qtbot:
 
     work.start(measure)
     assert work.running
-    qtbot.waitUntil(lambda: len(told) == 2, timeout=SECONDS * 1000)
-    assert told == [(PROGRESS, threading.main_thread()), ("a table", threading.main_thread())]
+    qtbot.waitUntil(lambda: len(reported) == 2, timeout=SECONDS * 1000)
+    assert reported == [(PROGRESS, threading.main_thread()), ("a table", threading.main_thread())]
     assert not work.running
 
 
-def test_what_nobody_foresaw_is_told(app: QApplication, qtbot: QtBot) -> None:
+def test_an_unexpected_error_is_reported(app: QApplication, qtbot: QtBot) -> None:
     def fail(emit: Emit, cancel: threading.Event) -> None:
         raise KeyError("a bug")
 
@@ -47,9 +47,9 @@ def test_what_nobody_foresaw_is_told(app: QApplication, qtbot: QtBot) -> None:
 
 
 def test_what_was_stopped_tells_nothing_any_more(app: QApplication, qtbot: QtBot) -> None:
-    work, told, begun = StoppableWork(), list[Any](), threading.Event()
+    work, reported, begun = StoppableWork(), list[Any](), threading.Event()
     for signal in (work.progressed, work.done, work.failed):
-        signal.connect(told.append)
+        signal.connect(reported.append)
 
     def measure(emit: Emit, cancel: threading.Event) -> str:
         begun.set()
@@ -60,9 +60,9 @@ def test_what_was_stopped_tells_nothing_any_more(app: QApplication, qtbot: QtBot
     work.start(measure)
     assert begun.wait(SECONDS)
     work.start(lambda emit, cancel: "the second")
-    qtbot.waitUntil(lambda: told != [], timeout=SECONDS * 1000)
+    qtbot.waitUntil(lambda: reported != [], timeout=SECONDS * 1000)
     app.processEvents()
-    assert told == ["the second"]
+    assert reported == ["the second"]
 
 
 def test_work_ends_with_the_one_who_asked_for_it(app: QApplication) -> None:

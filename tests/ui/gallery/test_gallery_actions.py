@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sdxl_desktop.ui.gallery.tag_editor import TagEditor
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import wait_until_idle
 from tests.ui.gallery.conftest import COUNT, entry_now, picture_pixels, wait_listed
-from tests.ui.widget_lookup import find_named
+from tests.ui.widget_lookup import find_named, label_texts
 
 
 def select(window: MainWindow, *numbers: int) -> None:
@@ -137,6 +138,29 @@ def test_a_deleted_picture_leaves_the_strip_and_returns(gallery: MainWindow, qtb
     gallery.gallery.page.toast.action_triggered.emit()
     qtbot.waitUntil(lambda: len(gallery.session.results) == COUNT, timeout=10_000)
     assert gallery.session.results[-1].saved_to == newest
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems' names are text")
+def test_a_name_that_is_no_text_is_shown_dragged_and_never_lost(
+    gallery: MainWindow, qtbot: QtBot, pictures: list[Path]
+) -> None:
+    page = gallery.gallery.page
+    odd = pictures[0].with_name(os.fsdecode(b"odd-\xff\xfe.png"))
+    Image.new("RGB", (20, 20)).save(odd)
+    gallery.history.write(lambda history: history.add(NewPicture(file=odd, size=Size(20, 20))))
+    wait_listed(qtbot, page, COUNT + 1)
+    number = next(n for n in range(COUNT + 1) if (e := page.entries.entry_at(n)) is not None and e.file == odd)
+    select(gallery, number)
+    qtbot.waitUntil(lambda: "odd-" in label_texts(page.details), timeout=10_000)
+    odd.rename(pictures[0].with_name("elsewhere.png"))
+    page.thumbnails.forget(odd)
+    page.grab()
+    pictures[0].with_name("elsewhere.png").rename(odd)
+    entry = entry_now(gallery, qtbot, lambda entry: True, number)
+    assert gallery.gallery.actions.mime_of([entry]).urls()[0].toString().endswith("odd-%FF%FE.png")
+    gallery.gallery.delete()
+    qtbot.waitUntil(lambda: "trash" in page.banner.accessibleName() or not odd.exists(), timeout=10_000)
+    assert odd.exists() or len(page.entries.ids) == COUNT
 
 
 # files

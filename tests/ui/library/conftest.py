@@ -277,14 +277,14 @@ def current_dialog(window: MainWindow) -> LibraryDialog:
 
 def current_import_dialog(window: MainWindow, qtbot: QtBot) -> ImportDialog:
     """Return the import dialog, once it is visible."""
-    qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(ImportDialog)))
-    return next(sheet for sheet in window.findChildren(ImportDialog) if sheet.isVisible())
+    qtbot.waitUntil(lambda: any(dialog.isVisible() for dialog in window.findChildren(ImportDialog)))
+    return next(dialog for dialog in window.findChildren(ImportDialog) if dialog.isVisible())
 
 
 def current_dialog_of(kind: type[W], window: MainWindow, qtbot: QtBot) -> W:
     """Return the dialog of that kind, once it is visible."""
-    qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(kind)))
-    return next(sheet for sheet in window.findChildren(kind) if sheet.isVisible())
+    qtbot.waitUntil(lambda: any(dialog.isVisible() for dialog in window.findChildren(kind)))
+    return next(dialog for dialog in window.findChildren(kind) if dialog.isVisible())
 
 
 def current_toast(window: MainWindow) -> Toast:
@@ -316,6 +316,6 @@ def start_import(window: MainWindow, qtbot: QtBot, what: str) -> None:
     qtbot.mouseClick(shown.add_button, LEFT)
     shown.add_panel.query_edit.setText(what)
     qtbot.keyClick(shown.add_panel.query_edit, Qt.Key.Key_Return)
-    sheet = current_import_dialog(window, qtbot)
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    dialog = current_import_dialog(window, qtbot)
+    qtbot.mouseClick(dialog.start_button, LEFT)
     qtbot.waitUntil(lambda: not window.findChildren(ImportDialog))

@@ -33,6 +33,8 @@ from tests.ui.library.conftest import (
     press,
 )
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 GB = 10**9
 FORBIDDEN = AccessError("The hub keeps it back.", why="It wants to know who asks.", next_step="Give a token.")
 
@@ -57,9 +59,9 @@ def test_every_known_checkpoint_has_a_card_that_says_what_it_is(page: LibraryDia
     assert [card.entry.id for card in page.add_panel.cards] == [
         known.id for known in catalogue() if known.kind is not CatalogueKind.SHIPPED
     ]
-    said = next(card.text() for card in page.add_panel.cards if card.entry.id == "ssd-1b")
+    message = next(card.text() for card in page.add_panel.cards if card.entry.id == "ssd-1b")
     for words in ("Half the size of SDXL", "4.5 GB to download", "7.9 GB of memory", "Apache License 2.0"):
-        assert words in said
+        assert words in message
 
 
 def test_a_card_does_not_claim_what_could_not_be_verified() -> None:
@@ -80,16 +82,16 @@ def test_a_card_says_whether_it_fits_this_computer() -> None:
     assert catalogue_cards.memory_fit(entry("vae-fp16-fix"), 8 * GB).text == ""
 
 
-def test_a_card_leads_to_its_sheet(
+def test_a_card_leads_to_its_dialog(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     qtbot.mouseClick(page.add_button, LEFT)
     card = next(card for card in page.add_panel.cards if card.entry.id == "sdxl-base")
     qtbot.mouseClick(card.get_button, LEFT)
-    sheet = current_import_dialog(window, qtbot)
+    import_dialog = current_import_dialog(window, qtbot)
     assert library_service.queries == ["sdxl-base"]
-    assert "OpenRAIL++-M" in sheet.text()
-    assert "SDXL base" in sheet.windowTitle()
+    assert "OpenRAIL++-M" in import_dialog.text()
+    assert "SDXL base" in import_dialog.windowTitle()
 
 
 # the import dialog
@@ -99,11 +101,11 @@ def test_a_typed_id_is_looked_up_and_nothing_starts_before_it_is_agreed_on(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
-    sheet = current_import_dialog(window, qtbot)
+    import_dialog = current_import_dialog(window, qtbot)
     for words in ("https://huggingface.co/someone/tiny-xl", "mit", "30 MB"):
-        assert words in sheet.text()
+        assert words in import_dialog.text()
     assert library_service.started_imports == []
-    qtbot.keyClick(sheet, Qt.Key.Key_Escape)
+    qtbot.keyClick(import_dialog, Qt.Key.Key_Escape)
     assert library_service.started_imports == []
     assert window.library_controller.actions.jobs.jobs == ()
 
@@ -112,54 +114,54 @@ def test_the_formats_stand_side_by_side_and_the_suggested_one_is_marked_and_seen
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
-    sheet = current_import_dialog(window, qtbot)
-    lines = sheet.format_table.row_texts()
+    import_dialog = current_import_dialog(window, qtbot)
+    lines = import_dialog.format_table.row_texts()
     assert len(lines) == 4
     assert [line.endswith("suggested") for line in lines] == [False, False, True, False]
     assert "20 MB on the disk" in lines[0]
     assert "about 2 min" in lines[1]
-    assert sheet.format_table.button(WeightFormat.INT8).isChecked()
-    qtbot.keyClick(sheet.format_table.button(WeightFormat.INT8), Qt.Key.Key_Up)
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    assert import_dialog.format_table.button(WeightFormat.INT8).isChecked()
+    qtbot.keyClick(import_dialog.format_table.button(WeightFormat.INT8), Qt.Key.Key_Up)
+    qtbot.mouseClick(import_dialog.start_button, LEFT)
     qtbot.waitUntil(lambda: library_service.started_imports == [("tiny-xl", WeightFormat.FP16)])
 
 
-def test_where_nothing_is_suggested_the_person_has_to_choose(
+def test_where_nothing_is_suggested_the_user_has_to_choose(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/large"] = make_preview("someone/large", suggested_format=None)
     resolve_query(page, qtbot, "someone/large")
-    sheet = current_import_dialog(window, qtbot)
-    assert not sheet.start_button.isEnabled()
-    qtbot.keyClick(sheet, Qt.Key.Key_Return)
-    assert sheet.isVisible()
-    qtbot.mouseClick(sheet.format_table.button(WeightFormat.INT4), LEFT)
-    assert sheet.start_button.isEnabled()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert not import_dialog.start_button.isEnabled()
+    qtbot.keyClick(import_dialog, Qt.Key.Key_Return)
+    assert import_dialog.isVisible()
+    qtbot.mouseClick(import_dialog.format_table.button(WeightFormat.INT4), LEFT)
+    assert import_dialog.start_button.isEnabled()
 
 
-def test_a_name_that_is_taken_or_cannot_be_is_told_at_once(
+def test_a_name_that_is_taken_or_cannot_be_is_reported_at_once(
     window: MainWindow, page: LibraryDialog, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
-    sheet = current_import_dialog(window, qtbot)
-    for name, said in (("mine", "already"), ("a/b", "folder"), ("", "folder")):
-        sheet.name_edit.selectAll()
-        sheet.name_edit.clear()
-        qtbot.keyClicks(sheet.name_edit, name)
-        assert not sheet.start_button.isEnabled(), name
-        assert said in sheet.text()
-    qtbot.keyClicks(sheet.name_edit, "another")
-    assert sheet.start_button.isEnabled()
+    import_dialog = current_import_dialog(window, qtbot)
+    for name, message in (("mine", "already"), ("a/b", "folder"), ("", "folder")):
+        import_dialog.name_edit.selectAll()
+        import_dialog.name_edit.clear()
+        qtbot.keyClicks(import_dialog.name_edit, name)
+        assert not import_dialog.start_button.isEnabled(), name
+        assert message in import_dialog.text()
+    qtbot.keyClicks(import_dialog.name_edit, "another")
+    assert import_dialog.start_button.isEnabled()
 
 
-def test_too_little_room_on_the_disk_is_told_before_it_starts(
+def test_too_little_room_on_the_disk_is_reported_before_it_starts(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/huge"] = make_preview("someone/huge", estimates=forecasts(10**18))
     resolve_query(page, qtbot, "someone/huge")
-    sheet = current_import_dialog(window, qtbot)
-    assert "Not enough room on the disk" in sheet.text()
-    assert not sheet.start_button.isEnabled()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert "Not enough room on the disk" in import_dialog.text()
+    assert not import_dialog.start_button.isEnabled()
 
 
 def test_what_is_here_already_is_not_counted_again(
@@ -167,9 +169,9 @@ def test_what_is_here_already_is_not_counted_again(
 ) -> None:
     library_service.previews["someone/half"] = make_preview("someone/half", downloaded_bytes=20 * MB)
     resolve_query(page, qtbot, "someone/half")
-    sheet = current_import_dialog(window, qtbot)
-    assert "10 MB more, 20 MB are here already" in sheet.text()
-    assert sheet.required_disk_bytes() == 15 * MB  # ten to download, and five for the int8 output
+    import_dialog = current_import_dialog(window, qtbot)
+    assert "10 MB more, 20 MB are here already" in import_dialog.text()
+    assert import_dialog.required_disk_bytes() == 15 * MB  # ten to download, and five for the int8 output
 
 
 def test_what_need_not_be_imported_says_what_to_do_instead(
@@ -179,9 +181,9 @@ def test_what_need_not_be_imported_says_what_to_do_instead(
         "someone/lora", estimates={}, suggested_format=None, advice="It is a LoRA."
     )
     resolve_query(page, qtbot, "someone/lora")
-    sheet = current_import_dialog(window, qtbot)
-    assert "It is a LoRA." in sheet.text()
-    assert not sheet.start_button.isVisible()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert "It is a LoRA." in import_dialog.text()
+    assert not import_dialog.start_button.isVisible()
 
 
 # files and folders
@@ -210,7 +212,7 @@ def test_a_file_and_a_folder_can_be_picked(
 # errors
 
 
-def test_what_cannot_be_found_is_told_on_the_page(
+def test_what_cannot_be_found_is_reported_on_the_page(
     page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["nonsense"] = CheckpointError("Nothing is called so.", next_step="Give an id.")
@@ -241,14 +243,18 @@ def test_looking_up_can_be_stopped(page: LibraryDialog, library_service: FakeLib
 
 
 @pytest.fixture
-def drawer() -> Iterator[MemoryKeyring]:
+def memory_keyring() -> Iterator[MemoryKeyring]:
     mine = MemoryKeyring()
     with used_keyring(mine):
         yield mine
 
 
 def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_again(
-    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    window: MainWindow,
+    page: LibraryDialog,
+    library_service: FakeLibraryService,
+    memory_keyring: MemoryKeyring,
+    qtbot: QtBot,
 ) -> None:
     library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
@@ -261,8 +267,8 @@ def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_ag
     assert page.add_panel.token_field.token_edit.text() == ""
 
 
-def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
-    page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+def test_a_token_that_cannot_be_kept_is_reported_and_stays_typed(
+    page: LibraryDialog, library_service: FakeLibraryService, memory_keyring: MemoryKeyring, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
@@ -271,25 +277,29 @@ def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
     press(qtbot, page, "Keep token")
     qtbot.waitUntil(lambda: "cannot be a token" in page.add_panel.token_field.status_text())
     assert page.add_panel.token_field.token_edit.text() == "not a token!"
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
 
 
 def test_a_gated_repository_says_where_to_accept_its_licence(
-    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    window: MainWindow,
+    page: LibraryDialog,
+    library_service: FakeLibraryService,
+    memory_keyring: MemoryKeyring,
+    qtbot: QtBot,
 ) -> None:
     library_service.previews["someone/gated"] = make_preview("someone/gated", gated=True)
     resolve_query(page, qtbot, "someone/gated")
-    sheet = current_import_dialog(window, qtbot)
-    assert sheet.token_field.isVisible()
-    assert sheet.token_field.page_url == "https://huggingface.co/someone/gated"
-    qtbot.keyClicks(sheet.token_field.token_edit, "hf_mine")
-    press(qtbot, sheet, "Keep token")
-    qtbot.waitUntil(lambda: "kept" in sheet.token_field.status_text())
-    assert sheet.isVisible()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert import_dialog.token_field.isVisible()
+    assert import_dialog.token_field.page_url == "https://huggingface.co/someone/gated"
+    qtbot.keyClicks(import_dialog.token_field.token_edit, "hf_mine")
+    press(qtbot, import_dialog, "Keep token")
+    qtbot.waitUntil(lambda: "kept" in import_dialog.token_field.status_text())
+    assert import_dialog.isVisible()
 
 
 def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
-    own: Path, open_window: OpenWindow, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    own: Path, open_window: OpenWindow, library_service: FakeLibraryService, memory_keyring: MemoryKeyring, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/gated"] = FORBIDDEN
     window = open_window()
@@ -311,12 +321,12 @@ def test_asking_twice_for_the_same_offers_it_once(
     assert page.add_panel.stop_button.isVisible(), "it is still being looked up"
     library_service.may_resolve.set()
     current_import_dialog(window, qtbot)
-    assert sum(sheet.isVisible() for sheet in window.findChildren(ImportDialog)) == 1
+    assert sum(import_dialog.isVisible() for import_dialog in window.findChildren(ImportDialog)) == 1
     assert not page.add_panel.stop_button.isVisible()
 
 
 def test_a_kept_token_can_be_forgotten(
-    page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    page: LibraryDialog, library_service: FakeLibraryService, memory_keyring: MemoryKeyring, qtbot: QtBot
 ) -> None:
     store_token("hf_mine")
     library_service.previews["someone/gated"] = FORBIDDEN
@@ -324,11 +334,13 @@ def test_a_kept_token_can_be_forgotten(
     qtbot.waitUntil(page.add_panel.token_field.forget_button.isVisible)
     press(qtbot, page, "Forget it")
     qtbot.waitUntil(lambda: "was removed" in page.add_panel.token_field.status_text())
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
     assert not page.add_panel.token_field.forget_button.isVisible()
 
 
-def test_a_kept_token_can_be_forgotten_in_the_settings(window: MainWindow, drawer: MemoryKeyring, qtbot: QtBot) -> None:
+def test_a_kept_token_can_be_forgotten_in_the_settings(
+    window: MainWindow, memory_keyring: MemoryKeyring, qtbot: QtBot
+) -> None:
     store_token("hf_mine")
     settings = window.open_settings()
     press(qtbot, settings, "Token for the hub")
@@ -336,5 +348,5 @@ def test_a_kept_token_can_be_forgotten_in_the_settings(window: MainWindow, drawe
     qtbot.waitUntil(dialog.token_field.forget_button.isVisible)
     press(qtbot, dialog, "Forget it")
     qtbot.waitUntil(lambda: "was removed" in dialog.token_field.status_text())
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
     settings.reject()

@@ -23,6 +23,8 @@ from tests.ui.painting.test_picture_drops import drag_and_drop, files
 from tests.ui.widget_lookup import find_child
 from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 LORA = {"lora_unet_a.lora_down.weight": (4, 8)}
 
 PAGE = "https://huggingface.co/someone/tiny-xl"
@@ -41,14 +43,14 @@ def addresses(*urls: str) -> QMimeData:
     return data
 
 
-def test_a_whole_file_is_told_by_its_tensors_and_offered(real: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_whole_file_is_recognized_by_its_tensors_and_offered(real: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
     file = write_sparse_file(tmp_path / "dreamy.safetensors", original_shapes(Family.SSD_1B))
     assert drag_and_drop(real.canvas_area, files(file))
-    sheet = current_import_dialog(real, qtbot)
-    assert "SSD-1B" in sheet.text()
-    assert str(file) in sheet.text()
-    assert sheet.name_edit.text() == "dreamy"
-    assert len(sheet.format_table.row_texts()) == len(WeightFormat)
+    dialog = current_import_dialog(real, qtbot)
+    assert "SSD-1B" in dialog.text()
+    assert str(file) in dialog.text()
+    assert dialog.name_edit.text() == "dreamy"
+    assert len(dialog.format_table.row_texts()) == len(WeightFormat)
     assert not real.document.has_picture
 
 
@@ -56,9 +58,9 @@ def test_a_folder_of_parts_is_copied_as_it_is(real: MainWindow, tmp_path: Path, 
     folder = make_checkpoint(tmp_path / "ready", title="Ready")
     make_checkpoint(tmp_path / "other", title="Other")
     assert drag_and_drop(real.canvas_area.empty_state, files(folder))
-    sheet = current_import_dialog(real, qtbot)
-    assert "nothing is converted" in sheet.format_table.row_texts()[0]
-    assert sheet.start_button.isEnabled(), "there is nothing to choose"
+    dialog = current_import_dialog(real, qtbot)
+    assert "nothing is converted" in dialog.format_table.row_texts()[0]
+    assert dialog.start_button.isEnabled(), "there is nothing to choose"
 
 
 @pytest.mark.parametrize("target", ["stage", "additions"])
@@ -93,7 +95,7 @@ def test_settings_of_a_lora_for_few_steps_are_offered_and_taken_on_request(
     assert (now.scheduler, now.steps, now.guidance_scale, now.noise.timestep_spacing) == (scheduler, steps, 1, spacing)
 
 
-def test_of_other_loras_only_their_place_is_told(real: MainWindow, tmp_path: Path) -> None:
+def test_of_other_loras_only_their_place_is_reported(real: MainWindow, tmp_path: Path) -> None:
     drag_and_drop(real.canvas_area, files(write_sparse_file(tmp_path / "enlightening.safetensors", LORA)))
     assert "in the list" in real.canvas_area.toast.accessibleName()
     assert "steps" not in real.canvas_area.toast.accessibleName()
@@ -109,7 +111,7 @@ def test_a_whole_file_dropped_among_the_additions_is_offered_as_what_it_is(
 
 
 @pytest.mark.parametrize("name", ["broken.safetensors", "nothing in it"])
-def test_what_is_no_checkpoint_is_told_over_the_canvas(
+def test_what_is_no_checkpoint_is_reported_over_the_canvas(
     real: MainWindow, tmp_path: Path, qtbot: QtBot, name: str
 ) -> None:
     path = tmp_path / name

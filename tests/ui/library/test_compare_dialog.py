@@ -19,6 +19,8 @@ from tests.ui.library.conftest import LEFT, FakeLibraryService, OpenWindow, curr
 from tests.ui.library.test_jobs import rows, states
 from tests.ui.library.test_library_dialog import choose
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 JOB = "mine ↔ starter"
 
 
@@ -36,33 +38,33 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[QUrl]:
 
 
 @pytest.fixture
-def sheet(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> CompareDialog:
+def dialog(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> CompareDialog:
     choose(page, qtbot, "Starter")
     choose(page, qtbot, "Mine")
     press(qtbot, page, "Compare")
     return current_dialog_of(CompareDialog, window, qtbot)
 
 
-def start_comparison(sheet: CompareDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:
-    before = len(hands.compared)
-    qtbot.mouseClick(sheet.start_button, LEFT)
-    qtbot.waitUntil(lambda: len(hands.compared) == before + 1)
+def start_comparison(dialog: CompareDialog, service: FakeLibraryService, qtbot: QtBot) -> None:
+    before = len(service.compared)
+    qtbot.mouseClick(dialog.start_button, LEFT)
+    qtbot.waitUntil(lambda: len(service.compared) == before + 1)
 
 
-def test_the_others_that_draw_from_words_can_be_chosen(sheet: CompareDialog) -> None:
-    offered = [sheet.other_choice.itemText(place) for place in range(sheet.other_choice.count())]
+def test_the_others_that_draw_from_a_prompt_can_be_chosen(dialog: CompareDialog) -> None:
+    offered = [dialog.other_choice.itemText(place) for place in range(dialog.other_choice.count())]
     assert offered == ["Starter (starter)", "Wide (wide)"]
-    assert "4 pictures with each, 64 × 64 at 7 steps" in sheet.text()
+    assert "4 pictures with each, 64 × 64 at 7 steps" in dialog.text()
 
 
 def test_what_was_chosen_is_compared(
-    sheet: CompareDialog, own: Path, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: CompareDialog, own: Path, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    sheet.other_choice.setCurrentIndex(1)
-    sheet.prompts_field.setValue(3)
-    sheet.seeds_field.setValue(2)
-    assert "6 pictures with each" in sheet.text()
-    start_comparison(sheet, library_service, qtbot)
+    dialog.other_choice.setCurrentIndex(1)
+    dialog.prompts_field.setValue(3)
+    dialog.seeds_field.setValue(2)
+    assert "6 pictures with each" in dialog.text()
+    start_comparison(dialog, library_service, qtbot)
     (note,) = library_service.compared
     assert (note.first, note.second.name) == (own / "mine", "wide")
     assert (note.prompts, note.seeds) == (3, 2)
@@ -70,10 +72,10 @@ def test_what_was_chosen_is_compared(
 
 
 def test_it_is_drawn_where_the_settings_say(
-    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: CompareDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     window.preferences.set_value(replace(window.preferences.settings().preferences, device="GPU", precision="f32"))
-    start_comparison(sheet, library_service, qtbot)
+    start_comparison(dialog, library_service, qtbot)
     assert (library_service.compared[0].execution.device, library_service.compared[0].execution.precision) == (
         "GPU",
         "f32",
@@ -81,9 +83,9 @@ def test_it_is_drawn_where_the_settings_say(
 
 
 def test_the_numbers_stay_in_the_list_and_the_report_opens(
-    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
+    dialog: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
 ) -> None:
-    start_comparison(sheet, library_service, qtbot)
+    start_comparison(dialog, library_service, qtbot)
     qtbot.waitUntil(lambda: "Drawing with mine (prompt 1 of 8) · 10%" in rows(window)[0])
     library_service.may_finish.set()
     qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.DONE)])
@@ -97,27 +99,27 @@ def test_the_numbers_stay_in_the_list_and_the_report_opens(
 
 
 def test_stop_ends_it_at_once_and_leaves_no_half_job(
-    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
+    dialog: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
 ) -> None:
-    start_comparison(sheet, library_service, qtbot)
+    start_comparison(dialog, library_service, qtbot)
     press(qtbot, current_dialog(window).jobs, "Stop")
     qtbot.waitUntil(lambda: states(window) == [])
     assert opened == []
 
 
-def test_a_comparison_is_not_gone_on_with_at_the_next_start(
-    sheet: CompareDialog, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
+def test_a_comparison_is_not_continued_at_the_next_start(
+    dialog: CompareDialog, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_comparison(sheet, library_service, qtbot)
+    start_comparison(dialog, library_service, qtbot)
     assert states(open_window()) == []
 
 
 def test_a_failure_can_be_tried_again(
-    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
+    dialog: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
 ) -> None:
     library_service.error = CheckpointError("It cannot draw so.", next_step="Choose another.")
     library_service.may_finish.set()
-    start_comparison(sheet, library_service, qtbot)
+    start_comparison(dialog, library_service, qtbot)
     qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.FAILED)])
     assert "It cannot draw so. Choose another." in rows(window)[0]
     press(qtbot, current_dialog(window), "Try again")

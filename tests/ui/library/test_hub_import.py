@@ -16,6 +16,8 @@ from tests.ui.conftest import make_checkpoint
 from tests.ui.library.conftest import LEFT, OpenWindow, current_import_dialog, current_toast, press
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 PATIENCE = 60_000
 
 
@@ -51,10 +53,10 @@ def test_from_its_id_to_drawing_with_it(real: MainWindow, own: Path, qtbot: QtBo
     qtbot.keyClicks(page.add_panel.query_edit, "someone/ready-xl")
     qtbot.keyClick(page.add_panel.query_edit, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: not page.add_panel.stop_button.isVisible(), timeout=PATIENCE)
-    sheet = current_import_dialog(real, qtbot)
-    assert "mit" in sheet.text()
-    assert "nothing is converted" in sheet.format_table.row_texts()[0]
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    dialog = current_import_dialog(real, qtbot)
+    assert "mit" in dialog.text()
+    assert "nothing is converted" in dialog.format_table.row_texts()[0]
+    qtbot.mouseClick(dialog.start_button, LEFT)
     qtbot.waitUntil(
         lambda: current_toast(real).isVisible() and bool(real.checkpoint_controller.checkpoints), timeout=PATIENCE
     )
@@ -76,10 +78,10 @@ def test_a_gated_one_asks_for_a_token(real: MainWindow, qtbot: QtBot) -> None:
     qtbot.keyClicks(page.add_panel.query_edit, "someone/gated-xl")
     qtbot.keyClick(page.add_panel.query_edit, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: not page.add_panel.stop_button.isVisible(), timeout=PATIENCE)
-    sheet = current_import_dialog(real, qtbot)
-    assert sheet.token_field.page_url == "https://huggingface.co/someone/gated-xl"
-    assert sheet.token_field.isVisible()
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    dialog = current_import_dialog(real, qtbot)
+    assert dialog.token_field.page_url == "https://huggingface.co/someone/gated-xl"
+    assert dialog.token_field.isVisible()
+    qtbot.mouseClick(dialog.start_button, LEFT)
     jobs = real.library_controller.actions.jobs
     qtbot.waitUntil(lambda: [job.state for job in jobs.jobs] == [JobState.FAILED], timeout=PATIENCE)
     row = page.jobs.rows[0]
@@ -87,7 +89,7 @@ def test_a_gated_one_asks_for_a_token(real: MainWindow, qtbot: QtBot) -> None:
     assert row.token_button.isVisible()
 
 
-def test_what_the_hub_does_not_have_is_told(real: MainWindow, qtbot: QtBot) -> None:
+def test_what_the_hub_does_not_have_is_reported(real: MainWindow, qtbot: QtBot) -> None:
     page = real.library_controller.open_dialog()
     qtbot.mouseClick(page.add_button, LEFT)
     qtbot.keyClicks(page.add_panel.query_edit, "someone/nothing")

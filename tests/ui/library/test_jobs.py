@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
@@ -28,6 +29,8 @@ from tests.ui.library.conftest import (
     start_import,
 )
 from tests.unit.library.fake_safetensors import write_sparse_file
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 INT8 = WeightFormat.INT8
 
@@ -101,7 +104,7 @@ def test_how_far_it_is_stands_beside_the_selector(
     qtbot.waitUntil(lambda: button.text() == "")
 
 
-def test_pause_keeps_it_and_resume_goes_on(
+def test_pause_keeps_it_and_resume_continues(
     window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     start_import(window, qtbot, "someone/tiny-xl")
@@ -125,7 +128,7 @@ def test_a_paused_one_lets_the_next_go_first(
     qtbot.waitUntil(lambda: states(window) == [("first", JobState.PAUSED), ("second", JobState.RUNNING)])
 
 
-def test_discard_asks_and_throws_away_what_there_is(
+def test_discard_asks_and_discards_what_there_is(
     window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     start_import(window, qtbot, "someone/tiny-xl")
@@ -151,7 +154,7 @@ def test_a_failure_says_what_why_and_what_next_and_can_be_tried_again(
     qtbot.waitUntil(lambda: states(window) == [])
 
 
-def test_a_failure_is_told_over_the_canvas_where_the_page_is_closed(
+def test_a_failure_is_reported_over_the_canvas_where_the_page_is_closed(
     window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.error = ConnectionLostError("The connection broke.")
@@ -176,7 +179,7 @@ def test_where_the_hub_wants_to_know_who_asks_the_row_leads_to_the_token(
     qtbot.waitUntil(lambda: states(window) == [])
 
 
-def test_closing_the_window_pauses_and_the_next_start_offers_to_go_on(
+def test_closing_the_window_pauses_and_the_next_start_offers_to_continue(
     window: MainWindow, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     start_import(window, qtbot, "someone/tiny-xl")
@@ -195,17 +198,17 @@ def test_closing_the_window_pauses_and_the_next_start_offers_to_go_on(
     assert not third.canvas_area.toast.isVisible()
 
 
-def test_what_goes_on_keeps_the_name_and_format_that_were_chosen(
+def test_what_continues_keeps_the_name_and_format_that_were_chosen(
     window: MainWindow, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     page = window.library_controller.open_dialog()
     qtbot.mouseClick(page.add_button, LEFT)
     page.add_panel.query_edit.setText("someone/tiny-xl")
     press(qtbot, page, "Look up")
-    sheet = current_import_dialog(window, qtbot)
-    sheet.name_edit.setText("my own name")
-    qtbot.mouseClick(sheet.format_table.button(WeightFormat.FP16), LEFT)
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    import_dialog = current_import_dialog(window, qtbot)
+    import_dialog.name_edit.setText("my own name")
+    qtbot.mouseClick(import_dialog.format_table.button(WeightFormat.FP16), LEFT)
+    qtbot.mouseClick(import_dialog.start_button, LEFT)
     qtbot.waitUntil(lambda: len(library_service.started_imports) == 1)
     again = open_window()
     press(qtbot, again.canvas_area.toast, "Go on")
@@ -225,7 +228,7 @@ def test_an_addition_that_came_can_be_put_among_the_additions(
     assert [lora.use.file for lora in window.parameters_panel.value().additions.loras] == [library_service.file]
 
 
-def test_a_checkpoint_that_is_gone_again_is_not_used(
+def test_a_checkpoint_that_is_removed_again_is_not_used(
     window: MainWindow, paths: AppPaths, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.may_finish.set()

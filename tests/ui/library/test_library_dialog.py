@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QToolButton
 from pytestqt.qtbot import QtBot
@@ -16,6 +17,8 @@ from sdxl_desktop.ui.library.library_dialog import LibraryDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import make_checkpoint, wait_until_idle
 from tests.ui.library.conftest import LEFT, OpenWindow, current_dialog, current_question, press
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 
 def record(folder: Path) -> None:
@@ -64,13 +67,13 @@ def test_it_lists_what_is_there_with_format_and_size_and_marks_the_one_that_draw
     assert line(page, chosen.title).endswith("draws now")
 
 
-def test_the_details_say_what_a_person_asks(own: Path, page: LibraryDialog, qtbot: QtBot) -> None:
+def test_the_details_say_what_a_user_asks(own: Path, page: LibraryDialog, qtbot: QtBot) -> None:
     record(own / "mine")
     choose(page, qtbot, "Starter")
     choose(page, qtbot, "Mine")
-    said = page.details.text()
+    message = page.details.text()
     for fact in ("64 × 64", "7 steps", "Euler", "UNet", str(own / "mine"), "draws from words"):
-        assert fact in said, fact
+        assert fact in message, fact
 
 
 def test_licence_and_source_come_from_what_was_recorded(own: Path, open_window: OpenWindow, qtbot: QtBot) -> None:

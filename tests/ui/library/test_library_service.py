@@ -36,10 +36,10 @@ def note(tmp_path: Path) -> ComparisonJobSpec:
 
 
 def test_a_comparison_reports_into_a_folder_of_its_own_and_tells_how_far_it_is(note: ComparisonJobSpec) -> None:
-    told: list[ImportProgress] = []
-    hands = DefaultLibraryService(lambda: ProcessFakeEngine(seconds_per_step=0.01))
-    found = hands.compare(note, told.append, threading.Event())
-    again = hands.compare(note, told.append, threading.Event())
+    reported: list[ImportProgress] = []
+    service = DefaultLibraryService(lambda: ProcessFakeEngine(seconds_per_step=0.01))
+    found = service.compare(note, reported.append, threading.Event())
+    again = service.compare(note, reported.append, threading.Event())
     assert [made.page.parent.name if made.page else "" for made in (found, again)] == [
         "one and other",
         "one and other-2",
@@ -47,7 +47,7 @@ def test_a_comparison_reports_into_a_folder_of_its_own_and_tells_how_far_it_is(n
     assert found.page is not None
     assert found.page.is_file()
     assert len(found.pairs) == 2
-    first = told[: len(told) // 2]
+    first = reported[: len(reported) // 2]
     assert [progress.fraction for progress in first] == sorted(progress.fraction for progress in first)
     assert first[-1].fraction == 1.0
     assert {progress.stage for progress in first} == {
@@ -67,12 +67,12 @@ def test_a_comparison_that_is_stopped_leaves_nothing(note: ComparisonJobSpec) ->
 
 
 def test_what_an_engine_fails_with_is_what_the_job_fails_with(note: ComparisonJobSpec) -> None:
-    hands = DefaultLibraryService(lambda: ProcessFakeEngine(error=EngineError("It broke.")))
+    service = DefaultLibraryService(lambda: ProcessFakeEngine(error=EngineError("It broke.")))
     with pytest.raises(EngineError, match="It broke"):
-        hands.compare(note, lambda progress: None, threading.Event())
+        service.compare(note, lambda progress: None, threading.Event())
 
 
-def test_throwing_a_quantization_away_removes_what_it_had_and_nothing_else(tmp_path: Path) -> None:
+def test_discarding_a_quantization_removes_what_it_had_and_nothing_else(tmp_path: Path) -> None:
     library = Library(tmp_path / "shipped", tmp_path / "own")
     source = make_checkpoint(library.user_folder / "mine", title="Mine")
     note = QuantizationJobSpec(source=str(source), method=QuantizationMethod.INT8, name="small")
@@ -86,7 +86,7 @@ def test_throwing_a_quantization_away_removes_what_it_had_and_nothing_else(tmp_p
     assert (source / "model_index.json").is_file()
 
 
-def test_throwing_away_what_its_source_is_gone_from_is_no_error(tmp_path: Path) -> None:
+def test_discarding_what_its_source_is_gone_from_is_no_error(tmp_path: Path) -> None:
     library = Library(tmp_path / "shipped", tmp_path / "own")
     note = QuantizationJobSpec(source=str(tmp_path / "gone"), method=QuantizationMethod.INT8, name="small")
     DefaultLibraryService().clean_up_quantization(note, library)

@@ -25,6 +25,8 @@ from sdxl_desktop.ui.widgets.plain_text import escape_mnemonic, plain_text_toolt
 from tests.ui.conftest import make_checkpoint, wait_until_idle
 from tests.ui.library.conftest import FakeLibraryService, OpenWindow, current_import_dialog, make_preview
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 HOSTILE = [
     'Nice <img src="FILE"> <b>BOLD</b>',
     '<h1>OFFICIAL</h1> <a href="file:///etc/passwd">click</a>',
@@ -124,11 +126,11 @@ def test_the_window_shows_foreign_words_as_they_are_written(
     assert f"T {text}" in everything(window)
     library_service.previews["someone/x"] = make_preview("someone/x", title=f"O {text}", licence=f"I {text}")
     window.library_controller.actions.resolve("someone/x")
-    sheet = current_import_dialog(window, qtbot)
-    said = notice_text(sheet)
-    assert f"O {text}" in said
-    assert f"I {text}" in said
-    sheet.reject()
+    dialog = current_import_dialog(window, qtbot)
+    message = notice_text(dialog)
+    assert f"O {text}" in message
+    assert f"I {text}" in message
+    dialog.reject()
 
 
 def items(window: MainWindow) -> list[str]:
@@ -138,11 +140,11 @@ def items(window: MainWindow) -> list[str]:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_dialogs_show_foreign_words_as_they_are_written(window: MainWindow, own: Path, qtbot: QtBot, text: str) -> None:
     theirs = replace(read_checkpoint(own / "mine"), title=text)
-    sheet = CompareDialog(theirs, ComparisonCandidates((theirs,)), window)
-    assert text in notice_text(sheet)
+    dialog = CompareDialog(theirs, ComparisonCandidates((theirs,)), window)
+    assert text in notice_text(dialog)
     box = confirmation_box(window, f"Remove {text}?", f"More {text}", "Remove")
     assert isinstance(box, QMessageBox)
     assert f"Remove {text}?" in notice_text(box)
     assert f"More {text}" in notice_text(box)
-    for made in (sheet, box):
+    for made in (dialog, box):
         made.deleteLater()

@@ -37,6 +37,8 @@ from tests.ui.library.conftest import start_import as bring
 from tests.ui.library.test_jobs import rows, states
 from tests.ui.library.test_library_dialog import choose
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 def record_weights(folder: Path, weights: str) -> None:
     (folder / RECORD_FILE).write_text(json.dumps({"source": "someone/mine", "weights": weights, "files": {}}))
@@ -50,7 +52,7 @@ def own(own: Path) -> Path:
 
 
 @pytest.fixture
-def sheet(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> QuantizeDialog:
+def dialog(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> QuantizeDialog:
     """The dialog before "mine" is quantized."""
     choose(page, qtbot, "Mine")
     press(qtbot, page, "Make smaller")
@@ -65,29 +67,29 @@ def room(own: Path) -> FreeResources:
 
 def opened(own: Path, room: FreeResources, window: MainWindow, qtbot: QtBot) -> QuantizeDialog:
     """The dialog for "mine" on a computer with the resources `room`."""
-    sheet = QuantizeDialog(
+    dialog = QuantizeDialog(
         "Mine", quantization_plans(own / "mine", Library(own.parent / "none shipped", own)), room, window
     )
-    qtbot.addWidget(sheet)
-    sheet.show()
-    return sheet
+    qtbot.addWidget(dialog)
+    dialog.show()
+    return dialog
 
 
-def start_quantization(sheet: QuantizeDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:
-    before = len(hands.quantized)
-    qtbot.mouseClick(sheet.start_button, LEFT)
-    qtbot.waitUntil(lambda: len(hands.quantized) == before + 1)
+def start_quantization(dialog: QuantizeDialog, service: FakeLibraryService, qtbot: QtBot) -> None:
+    before = len(service.quantized)
+    qtbot.mouseClick(dialog.start_button, LEFT)
+    qtbot.waitUntil(lambda: len(service.quantized) == before + 1)
 
 
-def test_every_method_is_offered_with_what_it_costs_and_int8_is_suggested(sheet: QuantizeDialog) -> None:
-    lines = sheet.method_table.row_texts()
+def test_every_method_is_offered_with_what_it_costs_and_int8_is_suggested(dialog: QuantizeDialog) -> None:
+    lines = dialog.method_table.row_texts()
     assert [line.split(":")[0] for line in lines] == ["int8", "int4", "hybrid", "full"]
     for line in lines:
         assert "on the disk" in line
         assert "of memory" in line
     assert [line.endswith("suggested") for line in lines] == [True, False, False, False]
-    assert sheet.method is QuantizationMethod.INT8
-    assert sheet.name_edit.text() == "mine-int8"
+    assert dialog.method is QuantizationMethod.INT8
+    assert dialog.name_edit.text() == "mine-int8"
 
 
 def test_only_what_nothing_was_rounded_away_from_can_be_made_smaller(
@@ -101,71 +103,71 @@ def test_only_what_nothing_was_rounded_away_from_can_be_made_smaller(
 
 
 def test_methods_that_learn_ask_from_what_and_their_time_follows_the_samples(
-    sheet: QuantizeDialog, qtbot: QtBot
+    dialog: QuantizeDialog, qtbot: QtBot
 ) -> None:
-    assert not sheet.samples_field.isVisible()
-    qtbot.mouseClick(sheet.method_table.button(QuantizationMethod.HYBRID), LEFT)
-    assert sheet.samples_field.isVisible()
-    assert sheet.name_edit.text() == "mine-hybrid"
-    few = sheet.method_table.row_texts()
-    assert "from 15 pictures of 64 × 64 at 7 steps" in sheet.text()
-    sheet.samples_field.setValue(2000)
-    many = sheet.method_table.row_texts()
+    assert not dialog.samples_field.isVisible()
+    qtbot.mouseClick(dialog.method_table.button(QuantizationMethod.HYBRID), LEFT)
+    assert dialog.samples_field.isVisible()
+    assert dialog.name_edit.text() == "mine-hybrid"
+    few = dialog.method_table.row_texts()
+    assert "from 15 pictures of 64 × 64 at 7 steps" in dialog.text()
+    dialog.samples_field.setValue(2000)
+    many = dialog.method_table.row_texts()
     assert many[:2] == few[:2]
     assert many[2] != few[2]
-    assert "from 286 pictures" in sheet.text()
+    assert "from 286 pictures" in dialog.text()
 
 
 def test_what_was_chosen_is_what_is_made(
-    sheet: QuantizeDialog, own: Path, library_service: FakeLibraryService, tmp_path: Path, qtbot: QtBot
+    dialog: QuantizeDialog, own: Path, library_service: FakeLibraryService, tmp_path: Path, qtbot: QtBot
 ) -> None:
     words = tmp_path / "words.txt"
     words.write_text("a fox\na heart\n")
-    qtbot.mouseClick(sheet.method_table.button(QuantizationMethod.FULL), LEFT)
-    sheet.set_prompts_file(words)
-    assert "2 prompts" in sheet.text()
-    sheet.samples_field.setValue(12)
-    sheet.name_edit.selectAll()
-    qtbot.keyClicks(sheet.name_edit, "small one")
-    start_quantization(sheet, library_service, qtbot)
+    qtbot.mouseClick(dialog.method_table.button(QuantizationMethod.FULL), LEFT)
+    dialog.set_prompts_file(words)
+    assert "2 prompts" in dialog.text()
+    dialog.samples_field.setValue(12)
+    dialog.name_edit.selectAll()
+    qtbot.keyClicks(dialog.name_edit, "small one")
+    start_quantization(dialog, library_service, qtbot)
     (note,) = library_service.quantized
     assert (note.source, note.method, note.name) == (str(own / "mine"), "full", "small one")
     assert (note.prompts, note.samples) == (str(words), 12)
 
 
-def test_a_name_of_ones_own_stays_when_the_method_changes(sheet: QuantizeDialog, qtbot: QtBot) -> None:
-    sheet.name_edit.selectAll()
-    qtbot.keyClicks(sheet.name_edit, "tiny")
-    qtbot.mouseClick(sheet.method_table.button(QuantizationMethod.INT4), LEFT)
-    assert sheet.name_edit.text() == "tiny"
+def test_a_name_of_ones_own_stays_when_the_method_changes(dialog: QuantizeDialog, qtbot: QtBot) -> None:
+    dialog.name_edit.selectAll()
+    qtbot.keyClicks(dialog.name_edit, "tiny")
+    qtbot.mouseClick(dialog.method_table.button(QuantizationMethod.INT4), LEFT)
+    assert dialog.name_edit.text() == "tiny"
 
 
 @pytest.mark.parametrize("name", ["mine", "a/b", ""])
-def test_a_name_that_cannot_be_is_not_started(sheet: QuantizeDialog, name: str, qtbot: QtBot) -> None:
-    sheet.name_edit.setText(name)
-    assert not sheet.start_button.isEnabled()
-    qtbot.keyClick(sheet.name_edit, Qt.Key.Key_Return)
-    assert sheet.isVisible()
+def test_a_name_that_cannot_be_is_not_started(dialog: QuantizeDialog, name: str, qtbot: QtBot) -> None:
+    dialog.name_edit.setText(name)
+    assert not dialog.start_button.isEnabled()
+    qtbot.keyClick(dialog.name_edit, Qt.Key.Key_Return)
+    assert dialog.isVisible()
 
 
-def test_a_list_of_prompts_that_cannot_be_read_says_why(sheet: QuantizeDialog, tmp_path: Path, qtbot: QtBot) -> None:
-    qtbot.mouseClick(sheet.method_table.button(QuantizationMethod.HYBRID), LEFT)
-    sheet.prompts_choice.setCurrentIndex(1)
-    assert "Choose the file" in sheet.text()
-    assert not sheet.start_button.isEnabled()
+def test_a_list_of_prompts_that_cannot_be_read_says_why(dialog: QuantizeDialog, tmp_path: Path, qtbot: QtBot) -> None:
+    qtbot.mouseClick(dialog.method_table.button(QuantizationMethod.HYBRID), LEFT)
+    dialog.prompts_choice.setCurrentIndex(1)
+    assert "Choose the file" in dialog.text()
+    assert not dialog.start_button.isEnabled()
     (tmp_path / "empty.txt").write_text("\n")
-    sheet.set_prompts_file(tmp_path / "empty.txt")
-    assert "no prompts" in sheet.text()
-    assert not sheet.start_button.isEnabled()
-    sheet.prompts_choice.setCurrentIndex(0)
-    assert sheet.start_button.isEnabled()
+    dialog.set_prompts_file(tmp_path / "empty.txt")
+    assert "no prompts" in dialog.text()
+    assert not dialog.start_button.isEnabled()
+    dialog.prompts_choice.setCurrentIndex(0)
+    assert dialog.start_button.isEnabled()
 
 
 def test_a_list_of_prompts_is_read_when_it_is_chosen_and_not_at_every_letter(
-    sheet: QuantizeDialog, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    dialog: QuantizeDialog, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.txt").write_text("a fox\na hen\n")
-    qtbot.mouseClick(sheet.method_table.button(QuantizationMethod.HYBRID), LEFT)
+    qtbot.mouseClick(dialog.method_table.button(QuantizationMethod.HYBRID), LEFT)
     reads: list[Path] = []
 
     def counted(file: Path) -> tuple[str, ...]:
@@ -173,16 +175,16 @@ def test_a_list_of_prompts_is_read_when_it_is_chosen_and_not_at_every_letter(
         return read_prompts(file)
 
     monkeypatch.setattr(quantize_dialog, "read_prompts", counted)
-    sheet.set_prompts_file(tmp_path / "mine.txt")
-    qtbot.keyClicks(sheet.name_edit, "-by-fox")
-    assert "2 prompts in" in sheet.text()
+    dialog.set_prompts_file(tmp_path / "mine.txt")
+    qtbot.keyClicks(dialog.name_edit, "-by-fox")
+    assert "2 prompts in" in dialog.text()
     assert reads == [tmp_path / "mine.txt"]
 
 
 def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made_from(
-    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     qtbot.waitUntil(lambda: "Compressing (unet) · 40% · about 2 min left" in rows(window)[0])
     library_service.may_finish.set()
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
@@ -199,10 +201,10 @@ def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made
 
 
 def test_an_outcome_is_dismissed_without_throwing_anything_away(
-    sheet: QuantizeDialog, own: Path, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: QuantizeDialog, own: Path, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.may_finish.set()
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
     qtbot.mouseClick(current_dialog(window).jobs.rows[0].discard_button, LEFT)
     assert states(window) == []
@@ -210,7 +212,7 @@ def test_an_outcome_is_dismissed_without_throwing_anything_away(
     assert (own / "mine-int8").is_dir()
 
 
-def test_it_waits_for_what_is_being_brought_in(
+def test_it_waits_for_what_is_being_imported(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     bring(window, qtbot, "someone/tiny-xl")
@@ -222,10 +224,10 @@ def test_it_waits_for_what_is_being_brought_in(
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
 
 
-def test_closing_the_window_stops_it_and_the_next_start_goes_on_the_same_way(
-    sheet: QuantizeDialog, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
+def test_closing_the_window_stops_it_and_the_next_start_continues_the_same_way(
+    dialog: QuantizeDialog, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     again = open_window()
     assert states(again) == [("mine-int8", JobState.PAUSED)]
     assert "mine-int8 is not finished" in again.canvas_area.toast.accessibleName()
@@ -237,10 +239,10 @@ def test_closing_the_window_stops_it_and_the_next_start_goes_on_the_same_way(
     assert states(open_window()) == []
 
 
-def test_giving_it_up_throws_away_what_there_is(
-    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+def test_giving_it_up_discards_what_there_is(
+    dialog: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     qtbot.mouseClick(current_dialog(window).jobs.rows[0].discard_button, LEFT)
     press(qtbot, current_question(window), "Discard")
     qtbot.waitUntil(lambda: library_service.cleaned_up == ["mine-int8"])
@@ -248,16 +250,16 @@ def test_giving_it_up_throws_away_what_there_is(
 
 
 def test_a_failure_says_what_why_and_what_next(
-    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.error = QuantizationError(
         "There is not enough memory.", why="It takes 9 GB.", next_step="Choose int8."
     )
     library_service.may_finish.set()
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.FAILED)])
-    for said in ("There is not enough memory.", "It takes 9 GB.", "Choose int8."):
-        assert said in rows(window)[0]
+    for message in ("There is not enough memory.", "It takes 9 GB.", "Choose int8."):
+        assert message in rows(window)[0]
     press(qtbot, current_dialog(window), "Try again")
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
 
@@ -278,29 +280,29 @@ def test_what_a_checkpoint_cannot_be_made_into_is_shown_with_the_reason(
 ) -> None:
     index = own / "mine" / "model_index.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "text_encoder": [None, None]}))
-    sheet = opened(own, room, window, qtbot)
-    assert not sheet.method_table.button(QuantizationMethod.HYBRID).isEnabled()
-    assert "drawn from words" in sheet.method_table.row_texts()[2]
-    assert sheet.method_table.button(QuantizationMethod.INT8).isEnabled()
+    dialog = opened(own, room, window, qtbot)
+    assert not dialog.method_table.button(QuantizationMethod.HYBRID).isEnabled()
+    assert "drawn from words" in dialog.method_table.row_texts()[2]
+    assert dialog.method_table.button(QuantizationMethod.INT8).isEnabled()
 
 
-def test_too_little_memory_is_told_and_too_little_disk_is_not_begun_with(
+def test_too_little_memory_is_reported_and_too_little_disk_is_not_started_with(
     own: Path, window: MainWindow, room: FreeResources, qtbot: QtBot
 ) -> None:
-    sheet = opened(own, replace(room, memory_bytes=10**8), window, qtbot)
-    assert "Close other programs" in sheet.text()
-    assert sheet.start_button.isEnabled()
-    sheet.close()
-    sheet = opened(own, replace(room, disk_bytes=10**8), window, qtbot)
-    assert "Not enough room on the disk" in sheet.text()
-    assert "Close other programs" not in sheet.text()
-    assert not sheet.start_button.isEnabled()
+    dialog = opened(own, replace(room, memory_bytes=10**8), window, qtbot)
+    assert "Close other programs" in dialog.text()
+    assert dialog.start_button.isEnabled()
+    dialog.close()
+    dialog = opened(own, replace(room, disk_bytes=10**8), window, qtbot)
+    assert "Not enough room on the disk" in dialog.text()
+    assert "Close other programs" not in dialog.text()
+    assert not dialog.start_button.isEnabled()
 
 
 def test_with_the_page_closed_the_message_leads_to_both_answers(
-    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     page = current_dialog(window)
     page.close()
     library_service.may_finish.set()
@@ -312,9 +314,9 @@ def test_with_the_page_closed_the_message_leads_to_both_answers(
 
 
 def test_a_second_one_of_the_same_kind_gets_another_name(
-    sheet: QuantizeDialog, window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
+    dialog: QuantizeDialog, window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, library_service, qtbot)
+    start_quantization(dialog, library_service, qtbot)
     press(qtbot, page, "Make smaller")
     qtbot.waitUntil(lambda: any(other.isVisible() for other in window.findChildren(QuantizeDialog)))
     second = current_dialog_of(QuantizeDialog, window, qtbot)

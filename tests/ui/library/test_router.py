@@ -6,7 +6,7 @@ import contextlib
 import functools
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from tests.ui.conftest import make_checkpoint, wait_until_idle
 from tests.ui.library.conftest import FakeLibraryService, OpenWindow
 from tests.ui.painting.test_picture_drops import drag_and_drop
 from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 SIDE = 24
 
@@ -84,15 +86,15 @@ def archive(file: Path) -> Path:
     return file
 
 
-def place_of(window: MainWindow, hands: FakeLibraryService) -> str:
+def place_of(window: MainWindow, service: FakeLibraryService) -> str:
     """Return where the input ended up."""
     if window.document.picture is not None:
         return f"canvas {window.document.picture[0, 0, 0]}"
     added = window.parameters_panel.value().additions
     if added.loras or added.embeddings or added.vae:
         return "additions"
-    if hands.queries:
-        return f"look-up of {Path(hands.queries[-1]).name}"
+    if service.queries:
+        return f"look-up of {Path(service.queries[-1]).name}"
     if window.session.results:
         return "strip"
     return "told" if window.canvas_area.banner.isVisible() else "nowhere"
@@ -176,16 +178,31 @@ def menu_entry(window: MainWindow, words: str) -> QAction:
     return next(action for action in actions if action.text().replace("&", "") == words)
 
 
-def begin_anew(window: MainWindow, hands: FakeLibraryService) -> None:
+def start_again(window: MainWindow, service: FakeLibraryService) -> None:
     window.library_controller.actions.imports.cancel_resolve()
     window.document.remove_picture()
     window.session.results.clear()
     window.parameters_panel.set_value(replace(window.parameters_panel.value(), additions=AdditionsPanelState()))
     window.controller.dismiss()
-    hands.queries.clear()
+    service.queries.clear()
 
 
-@pytest.mark.parametrize("entrance", ENTRANCES)
+ONE_OF_EACH_PLACE = {place: kind for kind, (_, _, place) in reversed(KINDS.items())}.values()
+"""All entrances lead to one router, so every kind comes in through one of them in every run."""
+
+
+@pytest.mark.parametrize(
+    ("entrance", "kinds"),
+    [
+        pytest.param("drop", KINDS, id="drop, every kind"),
+        *(pytest.param(each, ONE_OF_EACH_PLACE, id=each) for each in ENTRANCES if each != "drop"),
+        *(
+            pytest.param(each, KINDS, id=f"{each}, every kind", marks=pytest.mark.slow)
+            for each in ENTRANCES
+            if each != "drop"
+        ),
+    ],
+)
 def test_everything_ends_where_it_belongs(
     window: MainWindow,
     library_service: FakeLibraryService,
@@ -193,31 +210,33 @@ def test_everything_ends_where_it_belongs(
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
     entrance: str,
+    kinds: Iterable[str],
 ) -> None:
     library_service.may_resolve.clear()
     ended: dict[str, str] = {}
-    for number, (kind, (make, name, place)) in enumerate(KINDS.items()):
+    for number, kind in enumerate(kinds):
+        make, name, place = KINDS[kind]
         folder = tmp_path / str(number)
         folder.mkdir()
-        begin_anew(window, library_service)
+        start_again(window, library_service)
         ENTRANCES[entrance](window, make(folder / name), monkeypatch)
         with contextlib.suppress(TimeoutError):
             qtbot.waitUntil(functools.partial(_is_at, window, library_service, place), timeout=2000)
         wait_until_idle(qtbot, window)
         ended[kind] = place_of(window, library_service)
-    assert ended == {kind: place for kind, (_, _, place) in KINDS.items()}
+    assert ended == {kind: KINDS[kind][2] for kind in kinds}
 
 
-def _is_at(window: MainWindow, hands: FakeLibraryService, place: str) -> bool:
-    return place_of(window, hands) == place
+def _is_at(window: MainWindow, service: FakeLibraryService, place: str) -> bool:
+    return place_of(window, service) == place
 
 
-def test_what_cannot_be_opened_is_told_with_what_can(window: MainWindow, tmp_path: Path) -> None:
+def test_what_cannot_be_opened_is_reported_with_what_can(window: MainWindow, tmp_path: Path) -> None:
     window.router.open_files([text(tmp_path / "notes.txt")])
-    said = window.canvas_area.banner.accessibleName()
-    assert "notes.txt cannot be opened" in said
+    message = window.canvas_area.banner.accessibleName()
+    assert "notes.txt cannot be opened" in message
     for kind in ("picture", "project", "checkpoint", "LoRA", "embedding", "VAE", "latents"):
-        assert kind in said
+        assert kind in message
 
 
 def test_the_index_of_a_checkpoint_stands_for_its_folder(
@@ -266,7 +285,7 @@ class Stumbling(FakeLibraryService):
         raise KeyError("of all things")
 
 
-def test_a_look_up_that_fails_as_nobody_foresaw_is_told_and_logged(
+def test_a_look_up_that_fails_unexpectedly_is_reported_and_logged(
     own: Path, open_window: OpenWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
 ) -> None:
     window = open_window(Stumbling())

@@ -62,12 +62,12 @@ def test_the_starter_draws_at_once(fresh: MainWindow, qtbot: QtBot) -> None:
     assert "heart" in fresh.session.results[0].request.prompts.prompt
 
 
-def test_another_card_leads_to_its_sheet(fresh: MainWindow, library_service: FakeLibraryService, qtbot: QtBot) -> None:
+def test_another_card_leads_to_its_dialog(fresh: MainWindow, library_service: FakeLibraryService, qtbot: QtBot) -> None:
     card = welcome_of(fresh).cards[1]
     qtbot.mouseClick(card.button, LEFT)
-    sheet = current_import_dialog(fresh, qtbot)
+    dialog = current_import_dialog(fresh, qtbot)
     assert library_service.queries == [card.entry.id]
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    qtbot.mouseClick(dialog.start_button, LEFT)
     assert fresh.canvas_area.empty_state.welcome is None, "it has been chosen"
     library_service.may_finish.set()
     qtbot.waitUntil(lambda: fresh.library_controller.actions.jobs.jobs == ())
@@ -99,7 +99,7 @@ def test_the_window_keeps_the_keyboard(fresh: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(fresh.isActiveWindow)
 
 
-def test_it_never_hinders_drawing(fresh: MainWindow, qtbot: QtBot) -> None:
+def test_it_never_delays_drawing(fresh: MainWindow, qtbot: QtBot) -> None:
     fresh.parameters_panel.set_prompt("a fox")
     fresh.controller.generate()
     wait_until_idle(qtbot, fresh)

@@ -22,15 +22,15 @@ from tests.ui.painting.conftest import LEFT, CanvasDriver, picture
 from tests.ui.widget_lookup import find_child, find_named
 
 
-def origin(atelier: CanvasDriver) -> tuple[int, int]:
-    corner = atelier.canvas.viewport.picture_rect().topLeft().toPoint()
+def origin(driver: CanvasDriver) -> tuple[int, int]:
+    corner = driver.canvas.viewport.picture_rect().topLeft().toPoint()
     return corner.x(), corner.y()
 
 
-def visible_pixels(atelier: CanvasDriver) -> UInt8Array:
+def visible_pixels(driver: CanvasDriver) -> UInt8Array:
     """Return the picture's part of the screen, uint8 [300, 400, 3]."""
-    x, y = origin(atelier)
-    return atelier.screen()[y : y + 300, x : x + 400]
+    x, y = origin(driver)
+    return driver.screen()[y : y + 300, x : x + 400]
 
 
 def test_at_full_size_the_screen_shows_the_picture_exactly(canvas_driver: CanvasDriver) -> None:
@@ -89,7 +89,7 @@ def test_a_brush_event_paints_no_more_than_its_box(canvas_driver: CanvasDriver) 
     canvas_driver.release(110, 100)
 
 
-def test_levels_that_were_updated_in_part_equal_those_made_anew() -> None:
+def test_levels_that_were_updated_in_part_equal_those_made_again() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (203, 301), dtype=np.uint8)
     old = ImagePyramid.from_pixels(pixels)
     old.level(4)
@@ -101,7 +101,7 @@ def test_levels_that_were_updated_in_part_equal_those_made_anew() -> None:
         assert old.level(number) == new.level(number), number
 
 
-def test_a_picture_shown_small_is_averaged_and_does_not_glitter() -> None:
+def test_a_picture_shown_small_is_averaged_and_does_not_flicker() -> None:
     checks = np.zeros((512, 512, 3), np.uint8)
     checks[::2, ::2] = checks[1::2, 1::2] = 255
     level = ImagePyramid.from_pixels(checks).level(2)
@@ -172,7 +172,7 @@ def test_with_the_hand_the_picture_is_dragged_out(canvas_driver: CanvasDriver) -
         canvas_driver.drag((100, 100), (150, 150))
 
 
-def test_space_and_the_middle_button_pan_while_a_tool_is_in_hand(canvas_driver: CanvasDriver) -> None:
+def test_space_and_the_middle_button_pan_while_a_tool_is_selected(canvas_driver: CanvasDriver) -> None:
     canvas_driver.select_tool(ToolKind.BRUSH)
     canvas_driver.canvas.zoom_to(4.0)
     before = canvas_driver.canvas.viewport.centre
@@ -271,7 +271,7 @@ def test_every_control_of_the_bar_has_a_name_and_tells_its_key(canvas_driver: Ca
     assert find_named(canvas_driver.bar, QAbstractButton, "Undo").toolTip() == "Undo lasso (Ctrl+Z)"
 
 
-def test_the_menus_verbs_work_on_the_mask(canvas_driver: CanvasDriver) -> None:
+def test_the_menu_actions_work_on_the_mask(canvas_driver: CanvasDriver) -> None:
     canvas_driver.select_tool(ToolKind.RECTANGLE)
     canvas_driver.drag((100, 100), (200, 150))
     actions = {

@@ -141,7 +141,7 @@ def test_growing_pressure_makes_a_wedge(canvas_driver: CanvasDriver) -> None:
         assert covered == pytest.approx(2 * radius, abs=0.8), column
 
 
-def test_the_pens_eraser_takes_away_whatever_tool_is_in_hand(canvas_driver: CanvasDriver) -> None:
+def test_the_pens_eraser_takes_away_whatever_tool_is_selected(canvas_driver: CanvasDriver) -> None:
     for tool in (ToolKind.BRUSH, ToolKind.LASSO):
         canvas_driver.document.clear_mask()
         canvas_driver.document.invert()
@@ -332,18 +332,18 @@ def test_every_gesture_is_one_step_back_and_forth(canvas_driver: CanvasDriver, n
     assert arrays_equal(canvas_driver.document.picture, picture()) or name == "extend picture"
 
 
-def _back(atelier: CanvasDriver, by_key: bool) -> None:
+def _back(driver: CanvasDriver, by_key: bool) -> None:
     if by_key:
-        atelier.key(Qt.Key.Key_Z, CONTROL)
+        driver.key(Qt.Key.Key_Z, CONTROL)
     else:
-        atelier.qtbot.mouseClick(find_named(atelier.bar, QAbstractButton, "Undo"), LEFT)
+        driver.qtbot.mouseClick(find_named(driver.bar, QAbstractButton, "Undo"), LEFT)
 
 
-def _forth(atelier: CanvasDriver, by_key: bool) -> None:
+def _forth(driver: CanvasDriver, by_key: bool) -> None:
     if by_key:
-        atelier.key(Qt.Key.Key_Z, CONTROL | SHIFT)
+        driver.key(Qt.Key.Key_Z, CONTROL | SHIFT)
     else:
-        atelier.qtbot.mouseClick(find_named(atelier.bar, QAbstractButton, "Redo"), LEFT)
+        driver.qtbot.mouseClick(find_named(driver.bar, QAbstractButton, "Redo"), LEFT)
 
 
 @pytest.mark.parametrize("tool", list(ToolKind))

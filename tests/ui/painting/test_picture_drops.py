@@ -17,6 +17,8 @@ from sdxl_desktop.ui.main_window import MainWindow
 from tests.typed import arrays_equal
 from tests.ui.painting.conftest import LEFT, NO_KEYS, picture
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 COPY = Qt.DropAction.CopyAction
 
 
@@ -153,7 +155,7 @@ def test_what_holds_no_picture_is_refused_before_it_is_dropped(window: MainWindo
     assert not window.document.has_picture
 
 
-def test_a_file_that_is_no_picture_is_told_and_changes_nothing(window: MainWindow, tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_reported_and_changes_nothing(window: MainWindow, tmp_path: Path) -> None:
     drag_and_drop(window.canvas_area, files(saved(tmp_path)))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing of the kind")

@@ -70,7 +70,7 @@ def test_each_stroke_is_one_step_to_undo(canvas_driver: CanvasDriver) -> None:
     assert np.array_equal(canvas_driver.mask, two)
 
 
-def test_quick_dabs_are_dabs_and_not_double_clicks(canvas_driver: CanvasDriver) -> None:
+def test_quick_clicks_are_strokes_and_not_double_clicks(canvas_driver: CanvasDriver) -> None:
     canvas_driver.select_tool(ToolKind.BRUSH, size=20)
     zoom = canvas_driver.canvas.zoom
     canvas_driver.double_click(100, 100)

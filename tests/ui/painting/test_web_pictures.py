@@ -22,6 +22,8 @@ from tests.typed import arrays_equal, not_none
 from tests.ui.painting.conftest import picture
 from tests.ui.painting.test_picture_drops import drag_and_drop, files, image, png, saved
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 W = TypeVar("W", bound=QWidget)
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -76,7 +78,7 @@ def test_a_picture_is_taken_as_it_is_offered(window: MainWindow, tmp_path: Path)
         window.document.remove_picture()
 
 
-def test_what_cannot_be_taken_is_refused_in_words(window: MainWindow) -> None:
+def test_what_cannot_be_taken_is_refused_with_a_reason(window: MainWindow) -> None:
     for offered, words in (
         (carrying(urls=("smb://nas/a.png",)), "smb"),
         (carrying(urls=("blob:https://example.org/5",)), "blob"),
@@ -86,6 +88,7 @@ def test_what_cannot_be_taken_is_refused_in_words(window: MainWindow) -> None:
         (carrying(urls=("data:image/png;base64,!!!",)), "damaged"),
         (carrying(urls=("data:image/png;base64,AAAA",)), "not a picture"),
         (carrying(urls=("https://example.org/model.safetensors",)), "no picture"),
+        (carrying(urls=("https://example.org/4x.PTH?download=1",)), "no picture"),
         (carrying(html="<img src='a.png'>"), "no whole address"),
         (carrying(html="<img src='https://a.org/1.png'><img src='https://a.org/2.png'>"), "2 pictures"),
     ):
@@ -133,7 +136,7 @@ def test_a_picture_on_the_web_is_fetched_only_after_a_question(
     assert window.document.name == "tom.png"
 
 
-def test_the_picture_within_a_link_is_meant_and_what_is_none_is_told(
+def test_the_picture_within_a_link_is_meant_and_what_is_none_is_reported(
     window: MainWindow, picture_server: tuple[str, list[str]]
 ) -> None:
     base, asked = picture_server
@@ -202,14 +205,14 @@ def test_of_several_files_the_first_that_opens_lies_on_the_canvas_and_is_named(
     for each in broken:
         each.write_bytes(b"no picture")
     drag_and_drop(window.canvas_area, files(*broken, saved(tmp_path, "good.png"), saved(tmp_path, "other.png")))
-    told = window.canvas_area.toast.accessibleName()
+    reported = window.canvas_area.toast.accessibleName()
     assert window.document.name == "good.png"
-    assert "good.png is on the canvas; the others" in told
-    assert "a-broken.png, b-broken.png could not be opened" in told
+    assert "good.png is on the canvas; the others" in reported
+    assert "a-broken.png, b-broken.png could not be opened" in reported
     assert not window.canvas_area.banner.isVisible()
 
 
-def test_of_files_that_are_all_broken_none_is_said_to_be_there(window: MainWindow, tmp_path: Path) -> None:
+def test_of_files_that_are_all_broken_none_is_reported_as_there(window: MainWindow, tmp_path: Path) -> None:
     broken = [tmp_path / f"{name}.png" for name in "ab"]
     for each in broken:
         each.write_bytes(b"no picture")

@@ -18,9 +18,9 @@ MIDDLE = Qt.MouseButton.MiddleButton
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
-def under(atelier: CanvasDriver, spot: QPointF) -> tuple[float, float]:
+def under(driver: CanvasDriver, spot: QPointF) -> tuple[float, float]:
     """Return the picture's point under a point of the widget."""
-    found = atelier.canvas.viewport.to_picture_point(spot)
+    found = driver.canvas.viewport.to_picture_point(spot)
     return found.x(), found.y()
 
 
@@ -140,13 +140,13 @@ def before() -> UInt8Array:
     return 255 - picture()
 
 
-def shown(atelier: CanvasDriver) -> UInt8Array:
-    corner = atelier.canvas.viewport.picture_rect().topLeft().toPoint()
-    return atelier.screen()[corner.y() : corner.y() + 300, corner.x() : corner.x() + 400]
+def shown(driver: CanvasDriver) -> UInt8Array:
+    corner = driver.canvas.viewport.picture_rect().topLeft().toPoint()
+    return driver.screen()[corner.y() : corner.y() + 300, corner.x() : corner.x() + 400]
 
 
-def compare(atelier: CanvasDriver) -> None:
-    atelier.canvas.set_before(QImage(before().tobytes(), 400, 300, 1200, QImage.Format.Format_RGB888).copy())
+def compare(driver: CanvasDriver) -> None:
+    driver.canvas.set_before(QImage(before().tobytes(), 400, 300, 1200, QImage.Format.Format_RGB888).copy())
 
 
 @pytest.mark.parametrize("to", [60, 200, 355])

@@ -19,9 +19,9 @@ ROWS = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     arguments = ["--checkpoint", str(tmp_path / "secret" / "int8"), f"--json={tmp_path / 'out.json'}"]
-    told = results.command("benchmarks.speed", arguments)
+    reported = results.command("benchmarks.speed", arguments)
     settings = {"checkpoint": "fullsize/int8", "size": "256x256", "steps": 30}
-    results.write(tmp_path / "results" / "speed-full.json", "speed", command=told, rows=ROWS, settings=settings)
+    results.write(tmp_path / "results" / "speed-full.json", "speed", command=reported, rows=ROWS, settings=settings)
     return tmp_path / "results"
 
 
@@ -78,7 +78,7 @@ def test_runs_alone_are_rows_and_what_only_warmed_up_is_left_out(folder: Path) -
     assert "Times as long: 1.1." in text
 
 
-def test_rounds_are_told_by_their_medians(folder: Path) -> None:
+def test_rounds_are_summarized_by_their_medians(folder: Path) -> None:
     rows = [{"who": who, "first_step": took + n} for n in (0, 1, 5) for who, took in (("ours", 10.0), ("plain", 20.0))]
     results.write(folder / "launch.json", "launch", command="c", rows=rows)
     text, _ = made(folder)
@@ -92,7 +92,7 @@ def test_what_is_no_result_is_refused(folder: Path) -> None:
         results_page.main([str(folder), "--out", str(folder / "x.md")])
 
 
-def test_the_machine_is_told_in_words_without_places() -> None:
+def test_the_machine_is_described_without_paths() -> None:
     words = results.machine()
     assert "core" in words
     assert "GB of memory" in words

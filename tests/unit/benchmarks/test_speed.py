@@ -1,4 +1,4 @@
-"""The speed benchmark goes on where it was stopped, compares round by round, and measures what it says."""
+"""The speed benchmark resumes where it was stopped, and compares round by round."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def test_ratios_are_of_the_same_round_and_pictures_are_compared(tmp_path: Path) 
     assert "largest difference" not in peer
 
 
-def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path)
     asked: list[tuple[str, str]] = []
 
-    class Pretended:
+    class FakePipeline:
         def __init__(self, who: str, *_: object) -> None:
             self.who = who
 
-        def __enter__(self) -> Pretended:
+        def __enter__(self) -> FakePipeline:
             return self
 
         def __exit__(self, *_: object) -> None:
@@ -60,7 +60,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             np.save(to, picture(100))
             return {"seconds": 1.0, "denoise": 1.0, "telling": 0.0}
 
-    monkeypatch.setattr(speed, "PipelineProcess", Pretended)
+    monkeypatch.setattr(speed, "PipelineProcess", FakePipeline)
     for apart in (False, True):
         speed.run_turns(record(tmp_path), ["fast", "optimum"], 4, 2, {}, apart=apart)
     third, fourth = speed.prompts(4)[2:]

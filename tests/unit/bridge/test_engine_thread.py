@@ -22,8 +22,8 @@ ONE, OTHER, THIRD = Path("one"), Path("other"), Path("third")
 
 
 @dataclass
-class SlowToWarm(FakeEngine):
-    """Warms until it is let go on or given up; `warmed` lists what was begun."""
+class SlowWarmUpEngine(FakeEngine):
+    """Warms up until it is released or cancelled; `warmed` lists what was started."""
 
     gate: threading.Event = field(default_factory=threading.Event)
     warmed: list[Path] = field(default_factory=list)
@@ -40,20 +40,20 @@ class SlowToWarm(FakeEngine):
 
 
 @pytest.fixture
-def engine() -> SlowToWarm:
-    return SlowToWarm()
+def engine() -> SlowWarmUpEngine:
+    return SlowWarmUpEngine()
 
 
 @pytest.fixture
-def thread(engine: SlowToWarm, qtbot: QtBot) -> Iterator[EngineThread]:
+def thread(engine: SlowWarmUpEngine, qtbot: QtBot) -> Iterator[EngineThread]:
     made = EngineThread(engine)
     yield made
     engine.gate.set()
     made.close()
 
 
-def warm(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot, checkpoint: Path) -> None:
-    """Begin to warm, and wait until it has begun; the end of an earlier one was heard before."""
+def warm(thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot, checkpoint: Path) -> None:
+    """Start a warm-up, and wait until it has started; the end of an earlier one was reported before."""
     thread.warm_up(checkpoint, Execution(), SpeedPreset.EXACT)
     qtbot.waitUntil(lambda: engine.warmed[-1:] == [checkpoint])
 
@@ -63,7 +63,7 @@ def request(checkpoint: Path) -> GenerationRequest:
 
 
 def test_a_run_does_not_wait_for_the_second_warm_up_of_something_else(
-    thread: EngineThread, engine: SlowToWarm, qtbot: QtBot
+    thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot
 ) -> None:
     warm(thread, engine, qtbot, ONE)
     warm(thread, engine, qtbot, OTHER)
@@ -74,7 +74,7 @@ def test_a_run_does_not_wait_for_the_second_warm_up_of_something_else(
     assert not engine.gate.is_set()
 
 
-def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
+def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot) -> None:
     warm(thread, engine, qtbot, ONE)
     thread.start(request(ONE))
     qtbot.wait(20)
@@ -85,20 +85,22 @@ def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: Sl
         engine.gate.set()
 
 
-def test_only_the_last_warm_up_is_told_to_be_over(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
-    told: list[bool] = []
-    thread.warm_up_finished.connect(lambda: told.append(True))
+def test_only_the_last_warm_up_is_reported_as_finished(
+    thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot
+) -> None:
+    reported: list[bool] = []
+    thread.warm_up_finished.connect(lambda: reported.append(True))
     warm(thread, engine, qtbot, ONE)
     warm(thread, engine, qtbot, OTHER)
     qtbot.wait(20)
-    assert told == []
+    assert reported == []
     engine.gate.set()
-    qtbot.waitUntil(lambda: bool(told))
-    assert told == [True]
+    qtbot.waitUntil(lambda: bool(reported))
+    assert reported == [True]
 
 
 def test_the_same_is_not_warmed_twice_at_once_but_again_after_it_was_given_up(
-    thread: EngineThread, engine: SlowToWarm, qtbot: QtBot
+    thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot
 ) -> None:
     warm(thread, engine, qtbot, ONE)
     thread.warm_up(ONE, Execution(), SpeedPreset.EXACT)
@@ -109,7 +111,7 @@ def test_the_same_is_not_warmed_twice_at_once_but_again_after_it_was_given_up(
     qtbot.waitUntil(lambda: engine.warmed == [ONE, ONE])
 
 
-def test_what_nobody_foresaw_while_looking_for_devices_is_told(thread: EngineThread, qtbot: QtBot) -> None:
+def test_an_unexpected_error_while_looking_for_devices_is_reported(thread: EngineThread, qtbot: QtBot) -> None:
     with qtbot.waitSignal(thread.devices_failed, timeout=3000) as failed:
         thread.list_devices()
     assert "nobody thought of this" in str(failed.args[0])

@@ -29,7 +29,7 @@ def thread(tmp_path: Path, qtbot: QtBot) -> Iterator[LibraryThread]:
     made.close()
 
 
-def test_what_cannot_be_thrown_away_is_told(thread: LibraryThread, qtbot: QtBot) -> None:
+def test_what_cannot_be_discarded_is_reported(thread: LibraryThread, qtbot: QtBot) -> None:
     with qtbot.waitSignal(thread.cleanup_failed, timeout=3000) as failed:
         thread.discard(ImportJobSpec(what="someone/xl", name="xl", title="XL"), None)
     assert "Permission denied" in str(failed.args[0])
@@ -46,7 +46,7 @@ def test_a_question_that_fails_is_answered_with_the_error(thread: LibraryThread,
     assert "division by zero" in str(answers[0])
 
 
-def test_a_question_whose_failure_nobody_takes_is_told(thread: LibraryThread, qtbot: QtBot) -> None:
+def test_a_question_whose_failure_nobody_takes_is_reported(thread: LibraryThread, qtbot: QtBot) -> None:
     def work() -> None:
         raise LookupError("nobody thought of this")
 

@@ -1,4 +1,4 @@
-"""Rooms, a checkpoint and a working folder for each test of the command line."""
+"""Fake entry points, a checkpoint and a working folder for each test of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint
 
 @pytest.fixture(scope="module", autouse=True)
 def commands_built_once() -> Iterator[None]:
-    """As in a person's process: to build them takes longer than most of what is tested here."""
+    """Build the commands once, as a process does: that takes longer than most tests here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
         yield

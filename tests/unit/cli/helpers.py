@@ -1,4 +1,4 @@
-"""A command line whose doors lead to pretend rooms."""
+"""Runs the command line with fake entry points."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from tests.unit.library.test_scan import make_checkpoint
 
 @dataclass
 class FakeEntryPoints:
-    """What was opened, and how each room answers."""
+    """Records what was opened, and holds the answer of each entry point."""
 
     engine: Any = field(default_factory=FakeEngine)
     workbench: Any = None
     no_window: str = ""
     opened: list[str] = field(default_factory=list)
     windows: list[tuple[str | None, list[Path | str]]] = field(default_factory=list)
+    new_windows: int = 0
     left_with: list[int] = field(default_factory=list)
 
     def entry_points(self) -> EntryPoints:
@@ -57,13 +58,14 @@ class FakeEntryPoints:
             raise DeviceError(f"There is no device {name!r}.", next_step="Choose CPU or GPU.")
         return str(self._record_use("devices", name.upper()))
 
-    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
+    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path | str], *, new_window: bool) -> int:
         self.windows.append((prompt, list(files)))
+        self.new_windows += new_window
         return 0
 
 
 def own_checkpoint(home: Path, name: str = "mine", **card: Any) -> Path:
-    """A checkpoint that answers quickly to a pretend engine, in the person's own folder."""
+    """A checkpoint for a fake engine, in the user's own folder."""
     small = {"steps": 3, "guidance_scale": 4.5, "scheduler": "heun", **card}
     return make_checkpoint(home / "data" / "checkpoints" / name, unet={"sample_size": 8}, card=small)
 

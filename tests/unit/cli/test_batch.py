@@ -11,7 +11,7 @@ import pytest
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.metadata.picture_files import read_record
 from tests.unit.cli.helpers import FakeEntryPoints, press_ctrl_c_when_caught, run_command
@@ -134,9 +134,11 @@ def test_a_file_that_is_no_batch_is_refused(
 class _EngineUntil(FakeEngine):
     """Fails at a prompt, which stands for a crash or a full memory."""
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         self.error = EngineError("It broke.") if request.prompts.prompt == "bad" else None
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def test_what_failed_is_drawn_when_resumed_and_nothing_else(

@@ -1,4 +1,4 @@
-"""`bench` measures every speed on every device asked for, and tells it in words, as JSON and as a plot."""
+"""`bench` measures every speed on every requested device, and reports as text, JSON and a plot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.engine.compile_cache import CompileCache, RuntimeVersion
 from sdxl_desktop.engine.compile_key import CompileKey
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from tests.unit.cli.helpers import FakeEntryPoints, press_ctrl_c_when_caught, run_command
 
@@ -30,13 +30,15 @@ STEP = {SpeedPreset.EXACT: 0.4, SpeedPreset.BALANCED: 0.2, SpeedPreset.FAST: 0.1
 
 
 @dataclass
-class Stopwatched(FakeEngine):
+class TimedEngine(FakeEngine):
     """Compiles two parts, one of them from scratch, and tells fixed times; a UNet for each way of stepping."""
 
     ready: set[tuple[str, bool]] = field(default_factory=set)
     closed: int = 0
 
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+    def generate(
+        self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+    ) -> None:
         self.requests.append(request)
         speed, steps = request.sampling.speed, request.sampling.steps
         emit(Progress(phase=Phase.LOADING))
@@ -66,12 +68,14 @@ class Stopwatched(FakeEngine):
 
 
 def test_every_speed_is_measured(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = Stopwatched()
-    rooms = FakeEntryPoints(engine=engine)
-    assert run_command(rooms, "bench", "--checkpoint", "mine", "--size", "128x64", "--steps", "10", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["checkpoint"], told["size"], told["steps"]) == ("mine", "128x64", 10)
-    (device,) = told["devices"]
+    engine = TimedEngine()
+    entry_points = FakeEntryPoints(engine=engine)
+    assert (
+        run_command(entry_points, "bench", "--checkpoint", "mine", "--size", "128x64", "--steps", "10", "--json") == 0
+    )
+    reported = json.loads(capsys.readouterr().out)
+    assert (reported["checkpoint"], reported["size"], reported["steps"]) == ("mine", "128x64", 10)
+    (device,) = reported["devices"]
     assert (device["device"], device["full_name"]) == ("CPU", "A processor")
     assert (device["load"], device["encode"], device["decode"]) == (0.7, 0.3, 0.2)
     assert [(each["speed"], each["seconds_per_step"]) for each in device["speeds"]] == [
@@ -94,9 +98,11 @@ def test_every_speed_is_measured(work_folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_words(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rooms = FakeEntryPoints(engine=Stopwatched())
+    entry_points = FakeEntryPoints(engine=TimedEngine())
     assert (
-        run_command(rooms, "bench", "--checkpoint", "mine", "--device", "cpu", "--device", "GPU", "--device", "CPU")
+        run_command(
+            entry_points, "bench", "--checkpoint", "mine", "--device", "cpu", "--device", "GPU", "--device", "CPU"
+        )
         == 0
     )
     out = capsys.readouterr().out
@@ -109,16 +115,18 @@ def test_words(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.startswith("UNet, cut for step caching") and line.endswith("from the cache") for line in lines)
 
 
-def test_what_is_wrong_is_told_before_anything_is_opened(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rooms = FakeEntryPoints()
+def test_what_is_wrong_is_reported_before_anything_is_opened(
+    work_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry_points = FakeEntryPoints()
     for wrong in (["--size", "63x64"], ["--steps", "0"], ["--device", "TPU"], ["--plot", "bench.jpg"]):
-        assert run_command(rooms, "bench", "--checkpoint", "mine", *wrong) == 2, wrong
-    assert run_command(rooms, "bench", "--checkpoint", "yours") == 2
-    assert "engine" not in rooms.opened
+        assert run_command(entry_points, "bench", "--checkpoint", "mine", *wrong) == 2, wrong
+    assert run_command(entry_points, "bench", "--checkpoint", "yours") == 2
+    assert "engine" not in entry_points.opened
 
 
 def test_an_engine_that_fails_says_why(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = Stopwatched(error=EngineError("The device has gone."))
+    engine = TimedEngine(error=EngineError("The device has gone."))
     assert run_command(FakeEntryPoints(engine=engine), "bench", "--checkpoint", "mine", "--plot", "bench.png") == 1
     assert "The device has gone." in capsys.readouterr().err
     assert engine.closed == 1
@@ -128,10 +136,10 @@ def test_an_engine_that_fails_says_why(work_folder: Path, capsys: pytest.Capture
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_stops_it(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     engine = FakeEngine(seconds_per_step=0.05)
-    rooms = FakeEntryPoints(engine=engine)
+    entry_points = FakeEntryPoints(engine=engine)
     started = time.monotonic()
     with press_ctrl_c_when_caught():
-        assert run_command(rooms, "bench", "--checkpoint", "mine", "--steps", "500") == 130
+        assert run_command(entry_points, "bench", "--checkpoint", "mine", "--steps", "500") == 130
     assert time.monotonic() - started < 5
     assert "Cancelled." in capsys.readouterr().err
 
@@ -152,7 +160,7 @@ class TestPlot:
     def test_it_is_a_light_png_with_a_bar_for_every_number(self, work_folder: Path) -> None:
         assert (
             run_command(
-                FakeEntryPoints(engine=Stopwatched()), "bench", "--checkpoint", "mine", "--plot", "new/bench.png"
+                FakeEntryPoints(engine=TimedEngine()), "bench", "--checkpoint", "mine", "--plot", "new/bench.png"
             )
             == 0
         )
@@ -197,7 +205,7 @@ class TestPlot:
 
 
 def test_the_request_is_the_checkpoints_own(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine: Any = Stopwatched()
+    engine: Any = TimedEngine()
     assert run_command(FakeEntryPoints(engine=engine), "bench", "--checkpoint", "mine", "--json") == 0
     assert engine.requests[-1].sampling.guidance_scale == 4.5
     assert json.loads(capsys.readouterr().out)["steps"] == 3

@@ -1,4 +1,4 @@
-"""`cache` lists what is kept compiled, prunes it by the person's quota and clears it, in words and in JSON."""
+"""`cache` lists the compiled models, prunes them by the user's quota and clears them, as text and JSON."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def keep(store: CompileCache, checkpoint: Path, shape: str, *, size: int, age: f
     return slot
 
 
-def answer(rooms: FakeEntryPoints, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
-    assert run_command(rooms, "cache", *arguments, "--json") == 0
-    told: dict[str, object] = json.loads(capsys.readouterr().out)
-    return told
+def answer(entry_points: FakeEntryPoints, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    assert run_command(entry_points, "cache", *arguments, "--json") == 0
+    reported: dict[str, object] = json.loads(capsys.readouterr().out)
+    return reported
 
 
 def test_list(
@@ -52,8 +52,8 @@ def test_list(
     keep(store, mine, "dynamic", size=3 * MB, age=7300)
     keep(store, mine, "1x4x64x64", size=1000 * MB, age=5)
     keep(store, mine, "old", size=MB, age=3 * 86400, openvino="2020.1")
-    told = answer(fake_entry_points, capsys, "list")
-    entries = told["entries"]
+    reported = answer(fake_entry_points, capsys, "list")
+    entries = reported["entries"]
     assert isinstance(entries, list)
     assert [entry["shape"] for entry in entries] == ["1x4x64x64", "dynamic", "old"]
     assert entries[1]["checkpoints"] == ["mine"]
@@ -63,7 +63,7 @@ def test_list(
     assert entries[1]["compile_seconds"] == 12.5
     assert 3 * MB < entries[1]["bytes"] < 4 * MB
     assert [entry["stale"] for entry in entries] == [None, None, "other-runtime"]
-    assert told["quota"] == 20_000 * MB
+    assert reported["quota"] == 20_000 * MB
     assert run_command(fake_entry_points, "cache", "list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:2] == ["CHECKPOINT", "PART"]
@@ -88,11 +88,11 @@ def test_prune_removes_what_is_stale_then_what_is_beyond_the_quota(
     used = keep(store, mine, "dynamic", size=600 * MB, age=5)
     keep(store, mine, "1x4x64x64", size=600 * MB, age=50)
     assert run_command(fake_entry_points, "cache", "prune") == 0
-    said = capsys.readouterr().out
-    assert "Removed unet of mine, 1.0 MB: made by another OpenVINO or driver." in said
-    assert "2 kept" in said
-    told = answer(fake_entry_points, capsys, "prune", "--quota", "1")
-    assert [entry["shape"] for entry in told["removed"]] == ["1x4x64x64"]  # type: ignore[attr-defined]
+    message = capsys.readouterr().out
+    assert "Removed unet of mine, 1.0 MB: made by another OpenVINO or driver." in message
+    assert "2 kept" in message
+    reported = answer(fake_entry_points, capsys, "prune", "--quota", "1")
+    assert [entry["shape"] for entry in reported["removed"]] == ["1x4x64x64"]  # type: ignore[attr-defined]
     assert used.folder.exists()
     assert run_command(fake_entry_points, "cache", "prune", "--quota", "-1") == 2
 
@@ -118,8 +118,8 @@ def test_clear_leaves_what_an_engine_uses(
     held = store.acquire(CompileKey("0" * 20, "vae_decoder", "CPU"), RuntimeVersion(openvino_version(), ""))
     assert held is not None
     assert run_command(fake_entry_points, "cache", "clear") == 0
-    said = capsys.readouterr().out
-    assert "1.0 MB are free again; 1 kept, 1 of them in use" in said
+    message = capsys.readouterr().out
+    assert "1.0 MB are free again; 1 kept, 1 of them in use" in message
     assert held.folder.exists()
     store.release(held)
     assert answer(fake_entry_points, capsys, "clear")["left"] == 0

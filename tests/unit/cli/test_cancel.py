@@ -38,23 +38,23 @@ def ctrl_c_when(happened: threading.Event, *, times: int = 1) -> Iterator[None]:
     thread.join()
 
 
-class Slow(FakeEngine):
+class SlowEngine(FakeEngine):
     """Announces its second picture, then takes its time."""
 
     def __init__(self) -> None:
         super().__init__(seconds_per_step=0.05)
         self.at_second = threading.Event()
 
-    def generate(self, request: Any, emit: Any, cancel: Any) -> None:
+    def generate(self, request: Any, emit: Any, cancel: Any, pausing: Any = None) -> None:
         def listening(event: Any) -> None:
             emit(event)
             if isinstance(event, Progress) and event.picture == 1:
                 self.at_second.set()
 
-        super().generate(request, listening, cancel)
+        super().generate(request, listening, cancel, pausing)
 
 
-class Deaf(FakeEngine):
+class UnresponsiveEngine(FakeEngine):
     """Compiles in native code that cannot be interrupted."""
 
     def __init__(self) -> None:
@@ -62,17 +62,17 @@ class Deaf(FakeEngine):
         self.compiling = threading.Event()
         self.released = threading.Event()
 
-    def generate(self, request: Any, emit: Any, cancel: Any) -> None:
+    def generate(self, request: Any, emit: Any, cancel: Any, pausing: Any = None) -> None:
         emit(Progress(phase=Phase.COMPILING))
         self.compiling.set()
         self.released.wait(20)
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def test_a_cancel_is_answered_within_a_step_and_keeps_what_is_finished(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Slow()
+    fake_entry_points.engine = SlowEngine()
     with ctrl_c_when(fake_entry_points.engine.at_second):
         assert run_command(fake_entry_points, *GENERATE, "--count", "2", "--steps", "40") == 130
     captured = capsys.readouterr()
@@ -85,16 +85,16 @@ def test_a_cancel_is_answered_within_a_step_and_keeps_what_is_finished(
 def test_a_cancelled_run_has_no_json(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Slow()
+    fake_entry_points.engine = SlowEngine()
     with ctrl_c_when(fake_entry_points.engine.at_second):
         assert run_command(fake_entry_points, *GENERATE, "--count", "2", "--steps", "40", "--json") == 130
     assert capsys.readouterr().out == ""
 
 
-def test_an_engine_that_cannot_hear_is_left_behind_within_a_second(
+def test_an_engine_that_does_not_respond_is_left_behind_within_a_second(
     fake_entry_points: FakeEntryPoints, work_folder: Path
 ) -> None:
-    fake_entry_points.engine = Deaf()
+    fake_entry_points.engine = UnresponsiveEngine()
     with ctrl_c_when(fake_entry_points.engine.compiling):
         started = time.monotonic()
         code = run_command(fake_entry_points, *GENERATE)
@@ -107,7 +107,7 @@ def test_an_engine_that_cannot_hear_is_left_behind_within_a_second(
 
 
 def test_the_second_ctrl_c_ends_everything(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
-    fake_entry_points.engine = Deaf()
+    fake_entry_points.engine = UnresponsiveEngine()
     with ctrl_c_when(fake_entry_points.engine.compiling, times=2):
         run_command(fake_entry_points, *GENERATE)
     fake_entry_points.engine.released.set()

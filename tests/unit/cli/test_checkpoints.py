@@ -1,4 +1,4 @@
-"""`checkpoints` lists, shows, verifies, removes and imports, in words and in JSON."""
+"""`checkpoints` lists, shows, verifies, removes and imports, with output as text and JSON."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def test_list(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.Cap
     assert run_command(fake_entry_points, "checkpoints", "list") == 0
     assert "mine" in capsys.readouterr().out
     assert run_command(fake_entry_points, "checkpoints", "list", "--json") == 0
-    told = json.loads(capsys.readouterr().out)["checkpoints"]
-    assert (told[0]["name"], told[0]["own"]) == ("mine", True)
-    assert any(about["name"] == "starter" and not about["own"] for about in told)
+    reported = json.loads(capsys.readouterr().out)["checkpoints"]
+    assert (reported[0]["name"], reported[0]["own"]) == ("mine", True)
+    assert any(about["name"] == "starter" and not about["own"] for about in reported)
 
 
 def test_show(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,9 +47,9 @@ def test_verify(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.C
     assert "All is well" in capsys.readouterr().out
     (mine / "unet" / "openvino_model.xml").write_text('<net><data offset="0" size="100"/></net>')
     assert run_command(fake_entry_points, "checkpoints", "verify", "mine", "--json") == 1
-    told = json.loads(capsys.readouterr().out)
-    assert not told["whole"]
-    assert "0 bytes of 100" in told["problems"][0]
+    reported = json.loads(capsys.readouterr().out)
+    assert not reported["whole"]
+    assert "0 bytes of 100" in reported["problems"][0]
 
 
 def test_remove(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,9 +70,9 @@ def test_import_needs_a_format_and_says_what_is_coming(
 
     file = write_sparse_file(tmp_path / "vega.safetensors", original_shapes(Family.VEGA))
     assert run_command(fake_entry_points, "checkpoints", "import", str(file)) == 2
-    said = capsys.readouterr().err
-    assert "Segmind-Vega" in said
-    assert "fp32, fp16, int8, int4" in said
+    message = capsys.readouterr().err
+    assert "Segmind-Vega" in message
+    assert "fp32, fp16, int8, int4" in message
     assert not (home / "data").exists(), "nothing was begun"
 
 
@@ -86,7 +86,7 @@ def test_import_refuses_with_a_sentence(
     assert "There is nothing at" in capsys.readouterr().err
 
 
-def test_an_openvino_folder_is_imported_and_told_in_json(
+def test_an_openvino_folder_is_imported_and_reported_in_json(
     fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("tokenizer", "tokenizer_2"):
@@ -142,10 +142,10 @@ def test_an_id_of_the_hub_is_downloaded_and_imported(
         assert (events[0]["event"], events[0]["kind"]) == ("plan", "checkpoint")
         assert events[-1]["checkpoint"]["name"] == "second"
         assert run_command(fake_entry_points, "checkpoints", "import", "someone/plain") == 2
-        said = capsys.readouterr().err
-        assert "mit" in said
-        assert "int8:" in said, "what each format takes"
-        assert "fp32, fp16, int8, int4" in said
+        message = capsys.readouterr().err
+        assert "mit" in message
+        assert "int8:" in message, "what each format takes"
+        assert "fp32, fp16, int8, int4" in message
         assert run_command(fake_entry_points, "checkpoints", "import", "someone/nothing", "--weights", "int8") == 2
         assert "someone/nothing" in capsys.readouterr().err
     finally:

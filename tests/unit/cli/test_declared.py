@@ -37,7 +37,7 @@ TYPED: dict[str, tuple[str, Any]] = {
 def test_an_option_is_used_and_reported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    typed, told = TYPED[name]
+    typed, reported = TYPED[name]
     flag = "--" + name.replace("_", "-")
     assert (
         run_command(fake_entry_points, "generate", "a", "--checkpoint", "mine", "--seed", "5", "--json", flag, typed)
@@ -45,8 +45,8 @@ def test_an_option_is_used_and_reported(
     )
     one = next(one for one in declared_values() if one.option.name == name)
     report = json.loads(capsys.readouterr().out)["request"]
-    assert report[one.field] == told
-    assert str(told) in str(_value(fake_entry_points.engine.requests[-1], one))
+    assert report[one.field] == reported
+    assert str(reported) in str(_value(fake_entry_points.engine.requests[-1], one))
 
 
 def _value(request: GenerationRequest, one: DeclaredValue) -> object:
@@ -72,7 +72,7 @@ def test_every_option_is_there_once() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Later:
+class LaterPart:
     """A part with values that come later."""
 
     pull: float = scalar(0.0, "The pull", (0.0, 9.0), option=Option("--pull", "P", "How strongly.", "real"))
@@ -84,7 +84,7 @@ class Later:
     ("field", "typed", "value"), [("pull", 1.5, 1.5), ("window", "30x20", Size(30, 20)), ("folded", False, False)]
 )
 def test_a_value_that_is_declared_can_be_asked_for_without_more(field: str, typed: Any, value: Any) -> None:
-    one = next(one for one in declared_by(Later) if one.field == field)
+    one = next(one for one in declared_by(LaterPart) if one.field == field)
     assert one.parse(typed) == value
 
 
@@ -114,8 +114,8 @@ def test_help_lists_every_declared_option(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     assert run_command(fake_entry_points, "generate", "--help") == 0
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    reported = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for one in declared_values():
         for flag in one.option.flags.split("/"):
-            assert flag in told
-        assert one.option.help in told
+            assert flag in reported
+        assert one.option.help in reported

@@ -28,7 +28,7 @@ TIMES = {("unet", "CPU"): 40.0, ("unet", "GPU"): 4.0, ("vae_decoder", "CPU"): 3.
 
 
 @dataclass
-class PretendBench:
+class FakeBenchmark:
     """Answers at once, or waits for a cancel."""
 
     problem: SdxlDesktopError | None = None
@@ -82,10 +82,10 @@ class PretendBench:
         self.closed += 1
 
 
-def test_every_device_is_measured_and_the_best_is_told_and_kept(
+def test_every_device_is_measured_and_the_best_is_reported_and_kept(
     work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench = PretendBench()
+    bench = FakeBenchmark()
     assert (
         run_command(FakeEntryPoints(workbench=bench), "bench", "--devices", "--checkpoint", "mine", "--size", "128x64")
         == 0
@@ -103,18 +103,18 @@ def test_every_device_is_measured_and_the_best_is_told_and_kept(
 
 
 def test_the_best_can_be_written_into_the_settings(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rooms = FakeEntryPoints(workbench=PretendBench())
-    assert run_command(rooms, "bench", "--devices", "--use", "--json", "--checkpoint", "mine") == 0
+    entry_points = FakeEntryPoints(workbench=FakeBenchmark())
+    assert run_command(entry_points, "bench", "--devices", "--use", "--json", "--checkpoint", "mine") == 0
     assert json.loads(capsys.readouterr().out)["best"] == {"unet": "GPU", "vae": "CPU"}
     preferences = SettingsStore(AppPaths.from_environment().settings_file).load()[0].preferences
     assert (preferences.device, preferences.vae_device) == ("GPU", "CPU")
 
 
 def test_a_program_that_listens_gets_one_object(work_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    rooms = FakeEntryPoints(workbench=PretendBench())
-    assert run_command(rooms, "cache", "prepare", "mine", "--json") == 0
-    told = capfd.readouterr()
-    assert json.loads(told.out) == {"seconds": 3.25, "fixed": False, "made": []}
+    entry_points = FakeEntryPoints(workbench=FakeBenchmark())
+    assert run_command(entry_points, "cache", "prepare", "mine", "--json") == 0
+    reported = capfd.readouterr()
+    assert json.loads(reported.out) == {"seconds": 3.25, "fixed": False, "made": []}
 
 
 def test_what_is_prepared(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,10 +128,10 @@ def test_what_is_prepared(work_folder: Path, capsys: pytest.CaptureFixture[str])
         shape="dynamic",
         compile_seconds=2.5,
     )
-    bench = PretendBench(made=(unet,))
-    rooms = FakeEntryPoints(workbench=bench)
+    bench = FakeBenchmark(made=(unet,))
+    entry_points = FakeEntryPoints(workbench=bench)
     arguments = ["--size", "64x64", "--size", "128x64", "--speed", "exact", "--speed", "fast"]
-    assert run_command(rooms, "cache", "prepare", "mine", *arguments) == 0
+    assert run_command(entry_points, "cache", "prepare", "mine", *arguments) == 0
     assert bench.asked[0]["sizes"] == [Size(64, 64), Size(128, 64)]
     assert bench.asked[0]["speeds"] == [SpeedPreset.EXACT, SpeedPreset.FAST]
     out = capsys.readouterr().out
@@ -139,7 +139,7 @@ def test_what_is_prepared(work_folder: Path, capsys: pytest.CaptureFixture[str])
     assert "What is compiled for this device serves every size." in out
 
     bench.made = ()
-    assert run_command(rooms, "cache", "prepare", "mine") == 0
+    assert run_command(entry_points, "cache", "prepare", "mine") == 0
     assert bench.asked[1]["sizes"] == [Size(64, 64)], "what the checkpoint is made for"
     assert "compiled already" in capsys.readouterr().out
 
@@ -148,24 +148,24 @@ def test_what_is_prepared(work_folder: Path, capsys: pytest.CaptureFixture[str])
 def test_what_could_not_be_kept_is_not_called_compiled(
     more: tuple[str, ...], work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(FakeEntryPoints(workbench=PretendBench(kept=False)), "cache", "prepare", "mine", *more) != 0
-    told = capsys.readouterr()
-    assert "could not be kept" in told.err
-    assert "already" not in told.out
+    assert run_command(FakeEntryPoints(workbench=FakeBenchmark(kept=False)), "cache", "prepare", "mine", *more) != 0
+    reported = capsys.readouterr()
+    assert "could not be kept" in reported.err
+    assert "already" not in reported.out
 
 
 @pytest.mark.parametrize("wrong", [["--size", "63x64"], ["--size", "big"], ["--speed", "slow"]])
-def test_what_is_wrong_is_told_before_anything_is_loaded(
+def test_what_is_wrong_is_reported_before_anything_is_loaded(
     wrong: list[str], work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rooms = FakeEntryPoints(workbench=PretendBench())
-    assert run_command(rooms, "cache", "prepare", "mine", *wrong) == 2
-    assert "workbench" not in rooms.opened
+    entry_points = FakeEntryPoints(workbench=FakeBenchmark())
+    assert run_command(entry_points, "cache", "prepare", "mine", *wrong) == 2
+    assert "workbench" not in entry_points.opened
 
 
 @pytest.mark.parametrize("command", [("bench", "--devices", "--checkpoint", "mine"), ("cache", "prepare", "mine")])
 def test_a_failure_says_why(command: tuple[str, ...], work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bench = PretendBench(problem=EngineError("The device has gone."))
+    bench = FakeBenchmark(problem=EngineError("The device has gone."))
     assert run_command(FakeEntryPoints(workbench=bench), *command) == 1
     assert "The device has gone." in capsys.readouterr().err
     assert bench.closed == 1
@@ -175,36 +175,45 @@ def test_a_failure_says_why(command: tuple[str, ...], work_folder: Path, capsys:
 @pytest.mark.parametrize("command", [("bench", "--devices", "--checkpoint", "mine"), ("cache", "prepare", "mine")])
 def test_ctrl_c_stops_it(command: tuple[str, ...], work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with press_ctrl_c_when_caught():
-        assert run_command(FakeEntryPoints(workbench=PretendBench(waits=True)), *command) == 130
+        assert run_command(FakeEntryPoints(workbench=FakeBenchmark(waits=True)), *command) == 130
     assert "Cancelled." in capsys.readouterr().err
 
 
 def test_parts_on_devices_of_their_own_are_resolved_and_reported(
     work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rooms = FakeEntryPoints()
+    entry_points = FakeEntryPoints()
     assert (
         run_command(
-            rooms, "generate", "x", "--checkpoint", "mine", "--vae-device", "gpu", "--unet-device", "auto", "--json"
+            entry_points,
+            "generate",
+            "x",
+            "--checkpoint",
+            "mine",
+            "--vae-device",
+            "gpu",
+            "--unet-device",
+            "auto",
+            "--json",
         )
         == 0
     )
     request = json.loads(capsys.readouterr().out)["request"]
     assert (request["text_device"], request["unet_device"], request["vae_device"]) == ("CPU", "AUTO", "GPU")
-    drawn = rooms.engine.requests[0].execution
+    drawn = entry_points.engine.requests[0].execution
     assert (drawn.device_for("text_encoder"), drawn.device_for("vae_encoder")) == ("CPU", "GPU")
-    assert run_command(rooms, "generate", "x", "--checkpoint", "mine", "--text-device", "TPU") == 2
+    assert run_command(entry_points, "generate", "x", "--checkpoint", "mine", "--text-device", "TPU") == 2
     assert "TPU" in capsys.readouterr().err
 
 
 def test_a_device_on_the_command_line_is_for_all_parts_whatever_the_settings_say(
     work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rooms = FakeEntryPoints(workbench=PretendBench())
-    run_command(rooms, "bench", "--devices", "--use", "--json", "--checkpoint", "mine")
+    entry_points = FakeEntryPoints(workbench=FakeBenchmark())
+    run_command(entry_points, "bench", "--devices", "--use", "--json", "--checkpoint", "mine")
     capsys.readouterr()
-    assert run_command(rooms, "generate", "x", "--checkpoint", "mine") == 0
-    assert run_command(rooms, "generate", "x", "--checkpoint", "mine", "--device", "CPU") == 0
-    by_settings, by_hand = (request.execution for request in rooms.engine.requests)
+    assert run_command(entry_points, "generate", "x", "--checkpoint", "mine") == 0
+    assert run_command(entry_points, "generate", "x", "--checkpoint", "mine", "--device", "CPU") == 0
+    by_settings, by_hand = (request.execution for request in entry_points.engine.requests)
     assert by_settings.devices == ("GPU", "CPU")
     assert by_hand.devices == ("CPU",)

@@ -75,7 +75,7 @@ def test_a_real_display_is_recognised_without_a_child(x_display: str) -> None:
     assert why_no_window(NEVER, {"DISPLAY": x_display}) == ""
 
 
-def test_asking_does_not_make_the_server_start_anew(x_display: str) -> None:
+def test_asking_does_not_make_the_server_start_again(x_display: str) -> None:
     """A server is gone for a moment after its last client has left; Qt would abort then. So the asker stays."""
     count = "len([fd for fd in os.listdir('/proc/self/fd') if 'socket' in os.path.realpath(f'/proc/self/fd/{fd}')])"
     ask = "import os; from sdxl_desktop.cli.display_check import why_no_window; "

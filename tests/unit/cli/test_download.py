@@ -1,4 +1,4 @@
-"""`checkpoints download` says what comes, brings it, and says what to do with it, in words and in JSON."""
+"""`checkpoints download` announces the download, runs it, and names the next step, as text and JSON."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     hub.close()
 
 
-def say(rooms: FakeEntryPoints, *arguments: str) -> Any:
+def say(entry_points: FakeEntryPoints, *arguments: str) -> Any:
     return typer.main.get_command(app).main(
-        args=["download", *arguments], standalone_mode=False, obj=rooms.entry_points(), prog_name="checkpoints"
+        args=["download", *arguments], standalone_mode=False, obj=entry_points.entry_points(), prog_name="checkpoints"
     )
 
 
-def test_it_comes_and_one_is_told_how_to_go_on(
+def test_it_comes_and_the_next_step_is_shown(
     hub: FakeHub, fake_entry_points: FakeEntryPoints, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert say(fake_entry_points, REPO) == 0
-    said = capsys.readouterr()
+    message = capsys.readouterr()
     folder = home / "data" / "checkpoints" / ".downloads" / "tiny-xl"
-    assert said.out == f"{folder}\n"
+    assert message.out == f"{folder}\n"
     assert (folder / LARGE).is_file()
-    assert "openrail++" in said.err
-    assert f'import "{folder}"' in said.err
+    assert "openrail++" in message.err
+    assert f'import "{folder}"' in message.err
     assert Library(home / "none", home / "data" / "checkpoints").checkpoints() == ()
 
 
@@ -102,10 +102,10 @@ def test_a_known_addition_says_what_it_goes_with(
 ) -> None:
     hub.repositories["segmind/Segmind-VegaRT"] = Repository({"pytorch_lora_weights.safetensors": b"x" * 2000})
     assert say(fake_entry_points, "vega-rt") == 0
-    said = capsys.readouterr()
-    assert "goes with segmind-vega" in said.err
-    assert "--lora" in said.err
-    assert said.out.endswith("pytorch_lora_weights.safetensors\n")
+    message = capsys.readouterr()
+    assert "goes with segmind-vega" in message.err
+    assert "--lora" in message.err
+    assert message.out.endswith("pytorch_lora_weights.safetensors\n")
 
 
 def test_what_cannot_be_is_refused_before_anything_is_asked(hub: FakeHub, fake_entry_points: FakeEntryPoints) -> None:

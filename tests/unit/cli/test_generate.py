@@ -1,4 +1,4 @@
-"""`generate` draws what was asked, writes where it was told, and reports all that it used."""
+"""`generate` draws the request, writes to the given path, and reports the values that it used."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, run_command
 MINE = ("--checkpoint", "mine")
 
 
-def asked(rooms: FakeEntryPoints) -> GenerationRequest:
-    (request,) = rooms.engine.requests
+def asked(entry_points: FakeEntryPoints) -> GenerationRequest:
+    (request,) = entry_points.engine.requests
     assert isinstance(request, GenerationRequest)
     return request
 
@@ -95,7 +95,7 @@ def test_where_it_runs_is_what_the_settings_say(
     assert (asked(fake_entry_points).execution.device, asked(fake_entry_points).execution.precision) == ("GPU", "f16")
 
 
-def test_corrupt_settings_are_told_and_do_not_block(
+def test_corrupt_settings_are_reported_and_do_not_block(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "settings.json").write_text("{", encoding="utf-8")
@@ -139,9 +139,9 @@ def test_only_the_named_file_is_replaced_and_further_pictures_get_unused_names(
     for name in ("v1.2.png", "v1.2-2.png", "v1.2-4.png"):
         (work_folder / name).write_bytes(b"old")
     assert run_command(fake_entry_points, "generate", "a", *MINE, "-o", "v1.2.png", "--count", "3", "--seed", "10") == 0
-    said = [Path(line).name for line in capsys.readouterr().out.splitlines()]
-    assert said == ["v1.2.png", "v1.2-3.png", "v1.2-5.png"]
-    assert [getattr(read_record(work_folder / name), "seed", None) for name in said] == [10, 11, 12]
+    message = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert message == ["v1.2.png", "v1.2-3.png", "v1.2-5.png"]
+    assert [getattr(read_record(work_folder / name), "seed", None) for name in message] == [10, 11, 12]
     assert [(work_folder / name).read_bytes() for name in ("v1.2-2.png", "v1.2-4.png")] == [b"old", b"old"]
 
 
@@ -172,7 +172,7 @@ def test_json_is_the_only_thing_on_standard_output(
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert "Multiple distributions" in captured.err
-    assert set(report) == {"images", "seeds", "seconds", "devices", "request"}
+    assert set(report) == {"images", "seeds", "prompts", "seconds", "devices", "request"}
     assert report["images"] == [str(work_folder / "x.png"), str(work_folder / "x-2.png")]
     assert report["seeds"] == [3, 4]
     assert set(report["seconds"]) == {"load", "compile", "encode", "denoise", "decode"}
@@ -184,6 +184,9 @@ def test_json_is_the_only_thing_on_standard_output(
         "negative_prompt": "",
         "prompt_2": "a ♥",
         "negative_prompt_2": "",
+        "typed_prompt": "a ♥",
+        "typed_negative_prompt": "",
+        "styles": [],
         "size": "64x64",
         "steps": 3,
         "guidance_scale": 4.5,
@@ -317,7 +320,7 @@ def test_bad_input_that_only_the_engine_can_see_is_exit_code_2(
     assert run_command(fake_entry_points, "generate", "a", *MINE) == 2
 
 
-def test_an_unforeseen_problem_is_one_line_and_exit_code_1(
+def test_an_unexpected_problem_is_one_line_and_exit_code_1(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Broken(FakeEngine):
@@ -384,15 +387,15 @@ def test_a_home_folder_is_found_where_no_shell_expands_it(
     assert (work_folder / "art" / "art.png").is_file()
 
 
-def test_what_a_prompt_holds_of_other_languages_is_told(
+def test_what_a_prompt_holds_of_other_languages_is_reported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "a fox <lora:detail:0.8> [cat:dog:0.5] (x)1.2 {red|blue} __animal__ embedding:mood"
-    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "{a|b}") == 0
+    words = "a fox <hypernet:detail:0.8> [cat:dog:0.5] (x)1.2 embedding:mood {red|blue"
+    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "<lora:a:1>${a}") == 0
     told = capsys.readouterr().err
-    for part in ("<lora:detail:0.8>", "[cat:dog:0.5]", "1.2", "{red|blue}", "__animal__", "embedding:mood", "{a|b}"):
+    for part in ("<hypernet:detail:0.8>", "[cat:dog:0.5]", "1.2", "embedding:mood", "{", "${", "<lora:a:1>"):
         assert f"'{part}'" in told
-    assert run_command(fake_entry_points, "generate", "a (very:1.2) fox, snake_case __init__ing {braces}", *MINE) == 0
+    assert run_command(fake_entry_points, "generate", "a (very:1.2) fox, snake_case __ init {braces}", *MINE) == 0
     assert "read as text" not in capsys.readouterr().err
 
 

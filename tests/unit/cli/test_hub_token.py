@@ -1,4 +1,4 @@
-"""`checkpoints token` says where the token is, keeps one and forgets it, and never shows it."""
+"""`checkpoints token` shows where the token is stored, stores and removes one, and never shows it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET = "hf_secret"
 
 
 @pytest.fixture(autouse=True)
-def drawer(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[MemoryKeyring]:
+def memory_keyring(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[MemoryKeyring]:
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "SDXL_DESKTOP_TOKEN_HOST"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
@@ -29,13 +29,13 @@ def drawer(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[Memory
 def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     command = typer.main.get_command(checkpoints)
     assert command.main(args=["token", *arguments], standalone_mode=False, prog_name="checkpoints") == 0
-    said = capsys.readouterr()
-    assert SECRET not in said.out + said.err
-    return said.out
+    message = capsys.readouterr()
+    assert SECRET not in message.out + message.err
+    return message.out
 
 
-def test_kept_told_and_forgotten(
-    drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_kept_reported_and_forgotten(
+    memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "no token is used: there is none" in say(capsys)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
@@ -43,16 +43,18 @@ def test_kept_told_and_forgotten(
     assert find_token().value == SECRET
     assert "from the system's keyring" in say(capsys)
     assert "is forgotten" in say(capsys, "--forget")
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
     assert "No token for the hub was kept" in say(capsys, "--forget")
 
 
-def test_a_token_for_another_host_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_token_for_another_host_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
-    said = say(capsys)
-    assert "For the mirror mirror.example no token is used: the one in HF_TOKEN is for huggingface.co" in said
-    assert "SDXL_DESKTOP_TOKEN_HOST" in said
+    message = say(capsys)
+    assert "For the mirror mirror.example no token is used: the one in HF_TOKEN is for huggingface.co" in message
+    assert "SDXL_DESKTOP_TOKEN_HOST" in message
 
 
 def test_both_at_once_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,18 +15,18 @@ from sdxl_desktop.cli.progress_display import LogThrottle
 
 
 @dataclass(frozen=True)
-class At:
+class ProgressAt:
     stage: str
     fraction: float
 
 
-LOOK: ProgressFormat[At] = ProgressFormat(describe=lambda at: f"[{at.stage}]", topic=lambda at: at.stage)
+LOOK: ProgressFormat[ProgressAt] = ProgressFormat(describe=lambda at: f"[{at.stage}]", topic=lambda at: at.stage)
 
 
-def work(show: Show[At]) -> str:
+def work(show: Show[ProgressAt]) -> str:
     for step in range(30):
-        show(At("copying", step / 30))
-    show(At("é", 1.0))
+        show(ProgressAt("copying", step / 30))
+    show(ProgressAt("é", 1.0))
     return "done"
 
 

@@ -1,4 +1,4 @@
-"""A picture that was drawn is never thrown away: it goes to the next possible place, and the message says where."""
+"""A finished picture is never discarded: it is saved in the next possible place, and the message names it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.metadata import picture_files
 from sdxl_desktop.metadata.picture_files import read_record, write_picture
@@ -29,14 +29,14 @@ POSIX = pytest.mark.skipif(sys.platform != "linux", reason="such names are Linux
 
 
 @dataclass
-class Meanwhile(FakeEngine):
+class DiskChangingEngine(FakeEngine):
     """Does something to the disk before its first picture is finished."""
 
     act: Callable[[], object] = lambda: None
 
-    def generate(self, request: Any, emit: Emit, cancel: CancelToken) -> None:
+    def generate(self, request: Any, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None) -> None:
         self.act()
-        super().generate(request, emit, cancel)
+        super().generate(request, emit, cancel, pausing)
 
 
 def blocked(folder: Path) -> None:
@@ -48,21 +48,21 @@ def blocked(folder: Path) -> None:
 def test_a_folder_that_is_lost_while_drawing_loses_no_picture(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "out"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "out"))
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.webp", "--count", "2") == 1
-    told = capsys.readouterr()
-    saved = [Path(line) for line in told.out.splitlines()]
+    reported = capsys.readouterr()
+    saved = [Path(line) for line in reported.out.splitlines()]
     assert len(saved) == 2
     assert {path.parent for path in saved} == {home.resolve() / "pictures"}
-    assert str(saved[1]) in told.err
-    assert "heart.webp" in told.err or "heart-2.webp" in told.err
+    assert str(saved[1]) in reported.err
+    assert "heart.webp" in reported.err or "heart-2.webp" in reported.err
     assert [read_record(path).seed for path in saved] == [7, 8]  # type: ignore[union-attr]
 
 
 def test_json_says_where_they_went(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "out"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "out"))
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.png", "--json") == 1
     (saved,) = (home / "pictures").iterdir()
     assert json.loads(capsys.readouterr().out)["images"] == [str(saved.resolve())]
@@ -81,7 +81,7 @@ def test_where_the_pictures_folder_is_no_place_either_the_next_is_taken(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (home / "pictures").write_text("no folder", encoding="utf-8")
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "out"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "out"))
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.png") == 1
     (saved,) = (tmp_path / "temporary").iterdir()
     assert capsys.readouterr().out == f"{saved}\n"
@@ -101,7 +101,7 @@ def test_whatever_fails_about_the_record_the_pixels_are_kept(
         assert image.size == (64, 64)
 
 
-def test_a_format_that_cannot_hold_the_picture_is_told_and_another_taken(
+def test_a_format_that_cannot_hold_the_picture_is_reported_and_another_taken(
     fake_entry_points: FakeEntryPoints,
     work_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,22 +115,22 @@ def test_a_format_that_cannot_hold_the_picture_is_told_and_another_taken(
     monkeypatch.setattr(result_files, "write_picture", only_png)
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "heart.webp") == 1
     (saved,) = work_folder.iterdir()
-    told = capsys.readouterr()
-    assert told.out == f"{saved}\n"
-    assert "encoding error 5" in told.err
+    reported = capsys.readouterr()
+    assert reported.out == f"{saved}\n"
+    assert "encoding error 5" in reported.err
 
 
 def test_latents_that_cannot_be_written_lose_neither_themselves_nor_the_picture(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "kept"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "kept"))
     code = run_command(fake_entry_points, "generate", "a", *MINE, "-o", "a.png", "--latents-out", "kept/a.safetensors")
     assert (work_folder / "a.png").exists()
-    told = capsys.readouterr()
-    assert str(work_folder / "a.png") in told.out
-    if (home / "pictures").exists():  # the pretended engine may keep no latents
+    reported = capsys.readouterr()
+    assert str(work_folder / "a.png") in reported.out
+    if (home / "pictures").exists():  # the fake engine may keep no latents
         assert code == 1
-        assert "latents-7.safetensors" in told.err
+        assert "latents-7.safetensors" in reported.err
 
 
 # names
@@ -199,7 +199,7 @@ def test_names_that_are_no_text_are_written_and_printed(
 
 
 @POSIX
-def test_a_current_folder_that_has_gone_is_told(
+def test_a_current_folder_that_has_gone_is_reported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work_folder.rmdir()

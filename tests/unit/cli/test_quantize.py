@@ -14,8 +14,8 @@ from sdxl_desktop.engine.fake_engine import FakeEngine
 from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, run_command
 
 
-class WithProcess(FakeEngine):
-    """A pretended engine that is this very process."""
+class EngineWithProcess(FakeEngine):
+    """A fake engine that is this process."""
 
     def __init__(self, paths: AppPaths) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class WithProcess(FakeEngine):
 
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "ProcessEngine", WithProcess)
+    monkeypatch.setattr(commands, "ProcessEngine", EngineWithProcess)
 
 
 def test_what_makes_no_sense_is_refused_before_anything_begins(
@@ -73,31 +73,31 @@ def test_the_starter_in_8_bits_is_announced_made_and_listed(
     assert "is int8 already" in capsys.readouterr().err
 
 
-def test_a_comparison_is_told_and_written(
+def test_a_comparison_is_reported_and_written(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own_checkpoint(home, "yours")
     (work_folder / "words.txt").write_text("a cat\na dog\n")
     arguments = ("checkpoints", "compare", "mine", "yours", "--prompts", "words.txt", "--seeds", "2", "--steps", "2")
     assert run_command(fake_entry_points, *arguments) == 0
-    said = capsys.readouterr()
-    assert "4 pairs of pictures with the same words and seed: identical" in said.out
+    message = capsys.readouterr()
+    assert "4 pairs of pictures with the same words and seed: identical" in message.out
     page = work_folder / "comparison-mine-yours" / "comparison.html"
-    assert said.out.splitlines()[-1] == str(page)
+    assert message.out.splitlines()[-1] == str(page)
     assert page.is_file()
     assert run_command(fake_entry_points, *arguments, "-o", "elsewhere", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["request"]["steps"] == 2
-    assert [pair["seed"] for pair in told["pairs"]] == [0, 1, 0, 1]
-    assert all(Path(sheet).parent == work_folder / "elsewhere" for sheet in told["sheets"])
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["request"]["steps"] == 2
+    assert [pair["seed"] for pair in reported["pairs"]] == [0, 1, 0, 1]
+    assert all(Path(sheet).parent == work_folder / "elsewhere" for sheet in reported["sheets"])
 
 
 def test_without_prompts_four_of_the_shipped_are_compared(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(fake_entry_points, "checkpoints", "compare", "mine", "mine", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert len({pair["prompt"] for pair in told["pairs"]}) == len(told["sheets"]) == 4
+    reported = json.loads(capsys.readouterr().out)
+    assert len({pair["prompt"] for pair in reported["pairs"]}) == len(reported["sheets"]) == 4
     assert run_command(fake_entry_points, "checkpoints", "compare", "mine", "nobody") == 2
     assert "nobody" in capsys.readouterr().err
     assert run_command(fake_entry_points, "checkpoints", "compare", "mine", "mine", "--seeds", "0") == 2

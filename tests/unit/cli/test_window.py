@@ -1,4 +1,4 @@
-"""Without a command it opens the window; where there is none it says so in one sentence and never aborts."""
+"""Without a command the window opens; without a display the program ends with one sentence and never aborts."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def test_the_window_opens_with_a_prompt_and_pictures(
         (work_folder / name).touch()
     assert run_command(fake_entry_points, *command, "one.png", "--prompt", "a heart", "two.png") == 0
     assert fake_entry_points.windows == [("a heart", [Path("one.png"), Path("two.png")])]
+
+
+def test_another_window_can_be_asked_for(fake_entry_points: FakeEntryPoints) -> None:
+    assert run_command(fake_entry_points) == 0
+    assert fake_entry_points.new_windows == 0
+    assert run_command(fake_entry_points, "--new-window", "--prompt", "a heart") == 0
+    assert fake_entry_points.windows[1] == ("a heart", [])
+    assert fake_entry_points.new_windows == 1
 
 
 def test_a_picture_called_like_a_command_can_be_opened(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
@@ -77,7 +85,7 @@ def test_without_a_display_a_prompt_is_drawn_in_the_terminal(
     assert captured.err.splitlines()[0].startswith("No window can be opened here because there is no display")
 
 
-def test_the_version_is_told(fake_entry_points: FakeEntryPoints, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_reported(fake_entry_points: FakeEntryPoints, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(fake_entry_points, "--version") == 0
     assert capsys.readouterr().out == f"SDXL Desktop {__version__}\n"
 

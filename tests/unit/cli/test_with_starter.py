@@ -1,4 +1,4 @@
-"""The command line for real, in processes of its own: the starter checkpoint, torch and OpenVINO, no pretending."""
+"""The command line for real, in processes of its own: the starter checkpoint, torch and OpenVINO, no fakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every workflow can be asked for in the terminal, and what cannot go together is said in one line."""
+"""Every workflow can be requested in the terminal; options that exclude each other are reported in one line."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def files(work_folder: Path, home: Path) -> Path:
     return work_folder
 
 
-def asked(rooms: FakeEntryPoints) -> GenerationRequest:
-    request: GenerationRequest = rooms.engine.requests[-1]
+def asked(entry_points: FakeEntryPoints) -> GenerationRequest:
+    request: GenerationRequest = entry_points.engine.requests[-1]
     return request
 
 
@@ -75,7 +75,7 @@ def test_a_speed_is_chosen_and_otherwise_balanced(
     assert asked(fake_entry_points).sampling.speed is expected
 
 
-def test_a_mask_means_drawing_anew_and_pasting_back(fake_entry_points: FakeEntryPoints, files: Path) -> None:
+def test_a_mask_means_drawing_again_and_pasting_back(fake_entry_points: FakeEntryPoints, files: Path) -> None:
     options = ("--image", "photo.png", "--mask", "mask.png", "--mask-blur", "3", "--only-masked", "8")
     assert run_command(fake_entry_points, "generate", "a", *MINE, *options) == 0
     edit = asked(fake_entry_points).edit
@@ -84,9 +84,9 @@ def test_a_mask_means_drawing_anew_and_pasting_back(fake_entry_points: FakeEntry
     assert (edit.strength, edit.mask_blur, edit.only_masked, edit.keep_size) == (1.0, 3, 8, True)
 
 
-def edited(rooms: FakeEntryPoints, *options: str) -> EditParameters:
-    assert run_command(rooms, "generate", "a", *MINE, "--image", "photo.png", *options) == 0
-    edit = asked(rooms).edit
+def edited(entry_points: FakeEntryPoints, *options: str) -> EditParameters:
+    assert run_command(entry_points, "generate", "a", *MINE, "--image", "photo.png", *options) == 0
+    edit = asked(entry_points).edit
     assert edit is not None
     return edit
 
@@ -112,7 +112,7 @@ def test_an_intent_means_what_it_means_in_the_window(
     assert edit.mask_blur > 0
 
 
-def test_what_is_said_by_itself_goes_over_the_intent(fake_entry_points: FakeEntryPoints, files: Path) -> None:
+def test_an_explicit_option_overrides_the_intent(fake_entry_points: FakeEntryPoints, files: Path) -> None:
     options = ("--grow", "7", "--prefill", "neutral", "--hard-mask", "--no-match-colours", "--mask-blur", "0")
     edit = edited(fake_entry_points, "--mask", "mask.png", "--intent", "refine", "--strength", "0.5", *options)
     assert (edit.strength, edit.grow, edit.prefill, edit.soft) == (0.5, 7, PrefillMode.NEUTRAL, False)
@@ -160,9 +160,9 @@ def test_a_lora_for_few_steps_says_so_where_other_settings_are_used(
     write_sparse_file(work_folder / "mood_hyper-sdxl-8steps.safetensors", {"lora_unet_a.lora_down.weight": (4, 8)})
     options = ("--checkpoint", "mine", "--seed", "5", "--lora", "mood_hyper-sdxl-8steps.safetensors")
     assert run_command(fake_entry_points, "generate", "a", *options, "--steps", "20") == 0
-    told = " ".join(capsys.readouterr().err.split())
+    reported = " ".join(capsys.readouterr().err.split())
     wanted = "--steps 8 --guidance 1 --scheduler ddim --timestep-spacing trailing"
-    assert wanted in told
+    assert wanted in reported
     assert run_command(fake_entry_points, "generate", "a", *options, *wanted.split()) == 0
     assert "is made for" not in capsys.readouterr().err
 
@@ -197,7 +197,7 @@ def test_a_variation(fake_entry_points: FakeEntryPoints, files: Path) -> None:
     )
 
 
-def test_the_watermark_follows_the_settings_unless_told(
+def test_the_watermark_follows_the_settings_unless_set(
     fake_entry_points: FakeEntryPoints, files: Path, home: Path
 ) -> None:
     run_command(fake_entry_points, "generate", "a", *MINE)
@@ -210,7 +210,7 @@ def test_the_watermark_follows_the_settings_unless_told(
 
 
 def test_latents_are_kept_and_taken_up_again(fake_entry_points: FakeEntryPoints, files: Path) -> None:
-    """What is not said comes from the run that made them."""
+    """Options that are not given come from the run that made the latents."""
     assert (
         run_command(fake_entry_points, "generate", "a", *MINE, "--size", "96x64", "--latents-out", "kept.safetensors")
         == 0
@@ -229,7 +229,7 @@ def test_latents_are_kept_and_taken_up_again(fake_entry_points: FakeEntryPoints,
     assert (request.start.step, request.sampling.seed, request.sampling.steps) == (2, 5, 4)
 
 
-def test_a_step_is_gone_on_from_on_the_schedule_that_led_to_it(
+def test_a_step_is_resumed_from_on_the_schedule_that_led_to_it(
     fake_entry_points: FakeEntryPoints, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     schedule = ("--timesteps", "900,600,300,1", "--timestep-spacing", "trailing", "--guidance-rescale", "0.4")
@@ -246,7 +246,7 @@ def test_a_step_is_gone_on_from_on_the_schedule_that_led_to_it(
     assert "timesteps" in capsys.readouterr().err
 
 
-def test_latents_of_an_earlier_release_do_not_say_their_schedule_and_are_gone_on_from(
+def test_latents_of_an_earlier_release_do_not_say_their_schedule_and_are_resumed_from(
     fake_entry_points: FakeEntryPoints, files: Path, work_folder: Path
 ) -> None:
     made = ("--checkpoint", "mine", "--seed", "5", "--timesteps", "900,600,300,1")
@@ -263,11 +263,11 @@ def test_the_report_tells_all(
 ) -> None:
     options = ("--image", "photo.png", "--mask", "mask.png", "--refiner", "finisher", "--lora", "style.safetensors:2")
     assert run_command(fake_entry_points, "generate", "a", *MINE, *options, "--json") == 0
-    told = json.loads(capsys.readouterr().out)["request"]
-    assert told["mode"] == "inpainting" or told["mode"] == "inpaint"
-    assert told["edit"]["picture"] == "photo.png"
-    assert told["refine"]["way"] == "ensemble"
-    assert told["loras"][0]["weight"] == 2
+    reported = json.loads(capsys.readouterr().out)["request"]
+    assert reported["mode"] == "inpainting" or reported["mode"] == "inpaint"
+    assert reported["edit"]["picture"] == "photo.png"
+    assert reported["refine"]["way"] == "ensemble"
+    assert reported["loras"][0]["weight"] == 2
 
 
 BAD = [

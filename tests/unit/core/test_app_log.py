@@ -51,7 +51,7 @@ def test_it_begins_with_what_a_report_needs(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
-def test_only_the_person_can_read_it(folder: Path) -> None:
+def test_only_the_user_can_read_it(folder: Path) -> None:
     LOG.info("something")
     assert stat.S_IMODE((folder / LOG_FILE).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -77,7 +77,7 @@ def test_what_another_process_put_aside_is_not_written_to_any_more(folder: Path)
     assert "after" not in (folder / "old").read_text(encoding="utf-8")
 
 
-def test_where_it_cannot_be_written_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_it_cannot_be_written_nothing_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").write_text("in the way")
     with application_log(tmp_path / "logs"):
         LOG.error("lost")
@@ -175,21 +175,21 @@ def test_nor_do_later_lines_quote_them(folder: Path, quoted: str) -> None:
     assert not [word for word in ("garden", "weeds") if word in written(folder).lower()]
 
 
-def test_with_the_persons_leave_it_holds_them(folder: Path) -> None:
+def test_with_the_users_leave_it_holds_them(folder: Path) -> None:
     allow_prompts(True)
     log_run()
     assert "My Secret garden" in written(folder)
     assert "thorns" in written(folder)
 
 
-def test_a_line_of_a_strangers_looks_like_no_line_of_ours(folder: Path) -> None:
+def test_foreign_text_looks_like_no_line_of_the_log(folder: Path) -> None:
     LOG.info("Opened %s", "a\n2026-01-01 00:00:00,000 ERROR 1 sdxl_desktop: forged\x1b[2J\udcff.png")
     lines = written(folder).splitlines()
     assert not [line for line in lines if line.startswith("2026-01-01")]
     assert "\x1b" not in written(folder)
 
 
-def test_what_nobody_foresaw_is_logged_with_its_traceback_and_names_the_log(folder: Path) -> None:
+def test_an_unexpected_error_is_logged_with_its_traceback_and_names_the_log(folder: Path) -> None:
     try:
         raise LookupError("of all things")
     except LookupError as problem:
@@ -210,15 +210,15 @@ def test_the_command_line_logs_to_the_same_file_and_is_quiet(
 
     monkeypatch.setattr(Library, "checkpoints", broken)
     assert run(["checkpoints", "list"], FakeEntryPoints().entry_points()) == 1
-    told = capfd.readouterr().err
-    assert len(told.strip().splitlines()) == 1
-    assert "of all things" in told
-    assert LOG_FILE in told
+    reported = capfd.readouterr().err
+    assert len(reported.strip().splitlines()) == 1
+    assert "of all things" in reported
+    assert LOG_FILE in reported
     assert "Traceback" in AppPaths.from_environment().log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("words", ["a-", "://", "token", "token=", "bearer ", "hf_", "'", "~/", "\n"])
-def test_no_text_of_a_strangers_holds_the_caller_up(folder: Path, words: str) -> None:
+def test_no_foreign_text_holds_the_caller_up(folder: Path, words: str) -> None:
     """It ends at all: a pattern that tries every beginning took most of a minute."""
     LOG.info("%s", words * (MAX_RECORD // len(words)))
     assert folder.exists()

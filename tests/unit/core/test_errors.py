@@ -1,4 +1,4 @@
-"""Errors say what happened, why and what next, tell whose turn it is, and survive a pipe."""
+"""Errors hold what happened, why, the next step and who must act, and survive a pipe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_an_error_without_a_reason_is_one_sentence() -> None:
     assert str(SdxlDesktopError("It broke.")) == "It broke."
 
 
-def test_a_bad_request_is_the_persons_turn_and_a_failure_is_not() -> None:
+def test_a_bad_request_is_for_the_user_to_fix_and_a_failure_is_not() -> None:
     assert errors.RequestError("x").is_user_error
     assert errors.CheckpointError("x").is_user_error
     assert errors.DeviceError("x").is_user_error
@@ -34,7 +34,7 @@ def test_a_bad_request_is_the_persons_turn_and_a_failure_is_not() -> None:
     assert not errors.EngineError("x").is_user_error
 
 
-def test_an_unforeseen_problem_is_told_plainly() -> None:
+def test_an_unexpected_problem_is_reported_plainly() -> None:
     error = RunFailed.unexpected(ZeroDivisionError("division by zero")).error
     assert isinstance(error, EngineError)
     assert "ZeroDivisionError: division by zero." in str(error)

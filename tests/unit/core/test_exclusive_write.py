@@ -11,7 +11,7 @@ import pytest
 from sdxl_desktop.core.exclusive_write import FileNameTakenError, first_free_name, numbered_names, write_exclusively
 
 
-def test_what_is_there_stays_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_what_is_there_stays_and_no_file_is_left_behind(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
     with pytest.raises(FileNameTakenError):
         write_exclusively(tmp_path / "a.png", lambda beside: beside.write_bytes(b"new"))

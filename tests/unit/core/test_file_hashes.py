@@ -1,4 +1,4 @@
-"""Files are told apart by every bit, what is remembered of them never outlives a change, and damage is noticed."""
+"""Every bit counts in a hash, no cached hash outlives a change of its file, and damage is noticed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdxl_desktop.core.file_hashes import FileHashCache, hash_file
 from sdxl_desktop.core.paths import resources_folder
 
 OLD = resources_folder() / "checkpoints" / "starter" / "unet" / "openvino_model.bin"
-"""A file of several megabytes that nobody has written to for a while."""
+"""A file of several megabytes whose last change is some time ago."""
 LARGE = 2 << 20
 
 

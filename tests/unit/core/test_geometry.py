@@ -1,4 +1,4 @@
-"""Sizes and points are read as people write them and refuse what cannot be."""
+"""Sizes and points are parsed as users write them; impossible ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people type and paste them, in any locale."""
+"""Numbers as users type and paste them, in any locale."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_way_to_write_a_number_is_read(text: str, value: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "abc", "3.5px", "1,2,3", "1.2.3", "--3", "nan", "inf", "1_000", "3 5", "9" * 5000]
 )
-def test_what_is_no_number_is_refused_in_few_words(text: str) -> None:
+def test_what_is_no_number_is_refused_briefly(text: str) -> None:
     with pytest.raises(RequestError) as refused:
         parse_float(text)
     assert len(str(refused.value)) < 150

@@ -1,4 +1,4 @@
-"""Want of memory is recognised by its type and by the words of whoever ran out of it."""
+"""Out-of-memory errors are recognised by their type and by the messages of libraries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_THERE = RuntimeError("Check 'false' failed: Device GPU.7 is not registered")
     ],
     ids=repr,
 )
-def test_it_is_told_as_what_it_is(problem: Exception) -> None:
+def test_it_is_reported_as_what_it_is(problem: Exception) -> None:
     assert is_out_of_memory(problem)
     assert "memory" in RunFailed.unexpected(problem).error.what
 

@@ -1,4 +1,4 @@
-"""SDXL_DESKTOP_HOME moves everything; without it everything lies in the system's own places."""
+"""SDXL_DESKTOP_HOME moves everything; without it everything is in the system's standard folders."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_shipped_files_are_found() -> None:
         ("$NOTHING/ai", "$NOTHING/ai"),
     ],
 )
-def test_a_path_is_read_as_a_person_means_it(typed: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_read_as_a_user_means_it(typed: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     monkeypatch.setenv("ART", "/mnt/art")
     monkeypatch.delenv("NOTHING", raising=False)

@@ -1,4 +1,4 @@
-"""Files of the person's are made so that nobody else can read them, and those that others could read are closed."""
+"""Private files are created so that no other user can read them, and existing ones are restricted."""
 
 from __future__ import annotations
 

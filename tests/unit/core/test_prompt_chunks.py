@@ -8,11 +8,11 @@ from sdxl_desktop.core.prompt_chunks import pack_chunks, packed_length
 
 
 def test_it_counts_what_pack_makes() -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     for _ in range(500):
-        room = chance.choice((1, 3, 75))
-        sizes = [chance.choice((1, 1, 1, 2, room, room + 1, 3 * room, chance.randrange(1, 200))) for _ in range(20)]
-        sizes = sizes[: chance.randrange(21)]
+        room = rng.choice((1, 3, 75))
+        sizes = [rng.choice((1, 1, 1, 2, room, room + 1, 3 * room, rng.randrange(1, 200))) for _ in range(20)]
+        sizes = sizes[: rng.randrange(21)]
         chunks = pack_chunks([[0] * size for size in sizes], room)
         expected = (len(chunks) - 1) * room + len(chunks[-1]) if chunks else 0
         assert packed_length(sizes, room) == expected, (sizes, room)

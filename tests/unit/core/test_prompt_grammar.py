@@ -75,7 +75,7 @@ def test_escapes(text: str, expected: list[tuple[str, float]]) -> None:
         ("(a [b) c", [("a [b", 1.1), ("c", 1)], [(3, 4)]),
         ("(happy :)", [("happy :", 1.1)], [(7, 8)]),
         ("(at 12:30pm)", [("at 12:30pm", 1.1)], [(6, 11)]),
-        ("<lora:fox:0.8> cat", [("<lora:fox:0.8> cat", 1)], [(0, 14)]),
+        ("<hypernet:fox:0.8> cat", [("<hypernet:fox:0.8> cat", 1)], [(0, 18)]),
         ("[cat:dog:0.5]", [("cat:dog:0.5", 0.9091)], [(0, 13)]),
         ("[cat|dog]", [("cat|dog", 0.9091)], [(0, 9)]),
         ("(cat)1.3", [("cat", 1.1), ("1.3", 1)], [(5, 8)]),
@@ -211,7 +211,7 @@ def test_only_what_is_longer_than_a_chunk_is_divided() -> None:
     assert pack_chunks([], 3) == []
 
 
-# weighing words from the keyboard
+# changing weights from the keyboard
 
 
 def reweighed(marked: str, change: float) -> str | None:

@@ -63,8 +63,8 @@ def test_the_limits_themselves_are_allowed(values: dict[str, float]) -> None:
 
 
 def test_reports_have_every_declared_value_and_nothing_else() -> None:
-    told = report_values(Nesting(inner=Guided(drift=1.5)))
-    assert told == {"far": 1.5, "hops": None, "size": "8x16", "way": "sample"}
+    reported = report_values(Nesting(inner=Guided(drift=1.5)))
+    assert reported == {"far": 1.5, "hops": None, "size": "8x16", "way": "sample"}
 
 
 def test_a_value_of_the_settings_can_have_the_declaration_of_the_requests() -> None:

@@ -1,4 +1,4 @@
-"""Schedulers answer to every way people write their names; a checkpoint's config is looked up, never followed."""
+"""Schedulers are found by every usual spelling; a checkpoint's config is only looked up, never executed."""
 
 from __future__ import annotations
 
@@ -50,9 +50,17 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "reported"),
     [
-        ({"_class_name": "SASolverScheduler"}, "SASolverScheduler"),
+        ({"_class_name": "SASolverScheduler", "use_beta_sigmas": True}, "SASolverScheduler (use_beta_sigmas)"),
+        (
+            {"_class_name": "SASolverScheduler", "algorithm_type": "noise_prediction"},
+            "SASolverScheduler (noise_prediction)",
+        ),
+        (
+            {"_class_name": "DPMSolverSinglestepScheduler", "solver_order": 3},
+            "DPMSolverSinglestepScheduler (solver_order 3)",
+        ),
         (
             {"_class_name": "HeunDiscreteScheduler", "use_exponential_sigmas": True},
             "HeunDiscreteScheduler (use_exponential_sigmas)",
@@ -73,10 +81,10 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
     ],
     ids=str,
 )
-def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config: dict[str, Any], told: str) -> None:
+def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config: dict[str, Any], reported: str) -> None:
     checked = validated_config({**SDXL, **config})
     assert scheduler_from_config(checked) is None
-    assert unavailable_scheduler(checked) == told
+    assert unavailable_scheduler(checked) == reported
 
 
 @pytest.mark.parametrize(
@@ -98,7 +106,15 @@ def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config:
         ({"_class_name": "DPMSolverSDEScheduler", "use_exponential_sigmas": True}, SchedulerName.DPMPP_SDE),
         ({"_class_name": "HeunDiscreteScheduler", "use_karras_sigmas": True}, SchedulerName.HEUN),
         ({"_class_name": "UniPCMultistepScheduler", "use_karras_sigmas": True}, SchedulerName.UNIPC),
-        ({"_class_name": "SASolverScheduler"}, SchedulerName.EULER),
+        ({"_class_name": "SASolverScheduler", "use_karras_sigmas": True}, SchedulerName.SA_SOLVER),
+        (
+            {
+                "_class_name": "DPMSolverSinglestepScheduler",
+                "algorithm_type": "sde-dpmsolver++",
+                "use_karras_sigmas": True,
+            },
+            SchedulerName.DPMPP_2S_KARRAS,
+        ),
     ],
     ids=str,
 )
@@ -110,10 +126,17 @@ def test_the_nearest_of_the_same_class_takes_the_place_of_one_that_is_missing(
 
 @pytest.mark.parametrize(
     "class_name",
-    ["EulerAncestralDiscreteScheduler", "DDIMScheduler", "PNDMScheduler", "LCMScheduler", "TCDScheduler"],
+    [
+        "EulerAncestralDiscreteScheduler",
+        "DDIMScheduler",
+        "DDPMScheduler",
+        "PNDMScheduler",
+        "LCMScheduler",
+        "TCDScheduler",
+    ],
 )
 def test_settings_that_a_class_does_not_have_make_no_other_scheduler(class_name: str) -> None:
-    """diffusers writes into a config what the scheduler before had been told, too."""
+    """diffusers also writes the settings of the previous scheduler into a config."""
     config = {"_class_name": class_name, "use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"}
     found = scheduler_from_config(validated_config({**SDXL, **config}))
     assert found is not None
@@ -161,6 +184,8 @@ def test_a_class_that_is_no_scheduler_of_sdxls_is_refused(kind: Any) -> None:
         {"num_train_timesteps": True},
         {"num_train_timesteps": "1000"},
         {"solver_order": 10**8},
+        {"predictor_order": 10**5},
+        {"corrector_order": -1},
         {"trained_betas": [0.1] * 20_000},
         {"trained_betas": ["a"]},
         {"beta_end": {"a": 1}},

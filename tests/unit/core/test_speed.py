@@ -1,4 +1,4 @@
-"""The presets say which steps are computed, and a picture's record says which preset it was."""
+"""The presets define which steps are computed, and a picture's record holds its preset."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_speed_is_read_as_it_is_written() -> None:
         SpeedPreset.parse("warp")
 
 
-def test_every_speed_tells_a_person_what_it_does() -> None:
+def test_every_speed_tells_a_user_what_it_does() -> None:
     assert len({speed.help for speed in SpeedPreset}) == len({speed.label for speed in SpeedPreset}) == len(SpeedPreset)
 
 

@@ -1,4 +1,4 @@
-"""Small files of strangers are read whole, or refused with a phrase, whatever lies where they should be."""
+"""Small untrusted files are read completely, or refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that strangers wrote is shown on one line, never at its full length."""
+"""Untrusted text is shown on one line, shortened."""
 
 from __future__ import annotations
 

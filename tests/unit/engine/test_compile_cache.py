@@ -1,4 +1,4 @@
-"""What is kept compiled is described, pruned when stale or beyond the quota, never taken from a running engine."""
+"""Compiled models are described, pruned when stale or beyond the quota, and never taken from a running engine."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ class TestQuota:
         (tmp_path / "file").touch()
         assert CompileCache(tmp_path / "file" / "compiled").acquire(key_of(checkpoint), NOW) is None
 
-    def test_the_quota_is_the_persons(self, tmp_path: Path) -> None:
+    def test_the_quota_is_the_users(self, tmp_path: Path) -> None:
         settings = tmp_path / "settings.json"
         assert quota_from_settings(settings) == 20 * GB
         settings.write_text('{"preferences": {"compiled_quota_gb": 5, "theme": "dark"}}')
@@ -386,7 +386,7 @@ class TestDamage:
         assert self.loads(store, checkpoint, blob)
         assert not stranger.exists()
 
-    def test_a_damaged_card_vouches_for_nothing(self, store: CompileCache, checkpoint: Path, blob: Path) -> None:
+    def test_a_damaged_card_proves_nothing(self, store: CompileCache, checkpoint: Path, blob: Path) -> None:
         card = blob.with_name("card.json")
         card.write_bytes(card.read_bytes().replace(b'"CPU"', b'"CPV"'))
         assert not self.loads(store, checkpoint, blob)
@@ -435,7 +435,7 @@ class TestFused:
 
 class TestVanishing:
     def test_files_that_vanish_while_it_looks(self, store: CompileCache, checkpoint: Path) -> None:
-        """Others compile, remove and release all the time; whoever looks meanwhile sees some state of it, no error."""
+        """Other processes compile, remove and release meanwhile; a listing shows some state, and no error."""
         over = threading.Event()
         problems: list[BaseException] = []
 

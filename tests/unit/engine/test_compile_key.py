@@ -47,7 +47,7 @@ def test_a_sum_is_known_only_when_every_part_is(times: CompileTimes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": "b"}', b"\xff"])
-def test_a_spoiled_file_costs_only_the_estimate(times: CompileTimes, content: bytes) -> None:
+def test_a_damaged_file_costs_only_the_estimate(times: CompileTimes, content: bytes) -> None:
     times.file.parent.mkdir()
     times.file.write_bytes(content)
     assert times.expected_seconds(KEY) is None

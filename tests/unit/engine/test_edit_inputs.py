@@ -1,4 +1,4 @@
-"""A picture that is edited meets the drawn size and comes back, and what the mask does not cover is never touched."""
+"""An edited picture is fitted to the drawn size and back, and pixels outside the mask never change."""
 
 from __future__ import annotations
 

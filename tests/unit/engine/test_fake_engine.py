@@ -1,4 +1,4 @@
-"""The pretend engine keeps the engines' contract, so that what is tested with it holds with the real one."""
+"""The fake engine keeps the engines' contract, so that tests with it hold for the real one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_nth_picture_equals_a_single_picture_of_its_seed() -> None:
     assert np.array_equal(last.pictures[0].pixels, gradient(Size(32, 16), 5))
 
 
-def test_a_cancel_is_heard_at_the_next_step() -> None:
+def test_a_cancel_takes_effect_at_the_next_step() -> None:
     events = run(FakeEngine(), stop_at=Preview)
     assert isinstance(events[-1], RunCancelled)
     assert sum(isinstance(event, Preview) for event in events) == 1
@@ -84,5 +84,5 @@ def test_a_failure_is_an_event_and_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_pretend_picture_is_black(seed: int) -> None:
+def test_no_fake_picture_is_black(seed: int) -> None:
     assert gradient(Size(16, 16), seed).min() > 0

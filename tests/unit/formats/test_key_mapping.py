@@ -1,4 +1,4 @@
-"""A layer has one name in each layout, whoever asks: a checkpoint's file and a LoRA for it spell it alike."""
+"""A layer has one name in each layout, for checkpoints and for LoRAs."""
 
 from __future__ import annotations
 

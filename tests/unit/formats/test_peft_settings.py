@@ -88,11 +88,11 @@ def metadata(**settings: Any) -> dict[str, str]:
     return {"lora_adapter_metadata": json.dumps({f"unet.{name}": value for name, value in settings.items()})}
 
 
-def test_what_is_said_counts() -> None:
-    said = metadata(lora_alpha=8, alpha_pattern={"to_q": 2}, use_rslora=False, r=4, target_modules=["x"])
-    settings = read_peft_scaling(said, "unet")
+def test_declared_values_count() -> None:
+    message = metadata(lora_alpha=8, alpha_pattern={"to_q": 2}, use_rslora=False, r=4, target_modules=["x"])
+    settings = read_peft_scaling(message, "unet")
     assert (settings.scale("a.to_q", 4), settings.scale("a.to_k", 4)) == (0.5, 2.0)
-    assert read_peft_scaling(said, "text_encoder") == PeftScaling()
+    assert read_peft_scaling(message, "text_encoder") == PeftScaling()
     assert read_peft_scaling(metadata(lora_alpha=8, use_rslora=True), "unet").scale("a", 4) == 4.0
     assert read_peft_scaling({}, "unet").scale("a", 4) == 1.0
     assert read_peft_scaling(metadata(r=4), "unet").scale("a", 4) == 1.0

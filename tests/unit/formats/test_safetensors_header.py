@@ -1,4 +1,4 @@
-"""The header of a file of weights is read within bounds or refused in one sentence, whatever a stranger wrote there."""
+"""The header of a weights file is read within bounds or refused in one sentence, whatever it holds."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def check(number: int) -> None:
-    """Read, with what it says inside the file, or refused; nothing else, and no long story."""
+    """Read, with offsets inside the file, or refused with a short message; nothing else."""
     content = mutated_safetensors(WHOLE, number)
     header, why = None, "none"
     try:

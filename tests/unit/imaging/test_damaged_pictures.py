@@ -41,18 +41,18 @@ def sample(kind: str) -> bytes:
 
 
 def try_to_open(content: bytes) -> None:
-    """Opens or says why not, in few words; anything else is raised."""
-    said: list[str] = []
+    """Open, or return a short reason; anything else is raised."""
+    message: list[str] = []
     try:
         picture = open_picture(content, "a picture")
         assert picture.pixels.shape[2] == 3
     except PictureError as problem:
-        said.append(str(problem))
+        message.append(str(problem))
     try:
         read_mask(content, Size(24, 16))
     except PictureError as problem:
-        said.append(str(problem))
-    assert all(len(words) < 1000 for words in said)
+        message.append(str(problem))
+    assert all(len(words) < 1000 for words in message)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What is written can be read again, what a person may prefer can be written, and dialogs offer what is read."""
+"""Written pictures can be read again, preferred formats can be written, and dialogs offer all readable ones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sdxl_desktop.imaging.picture_formats import (
     dialog_filter,
     listed,
     mask_filter,
+    picture_mime_types,
     picture_suffixes,
     written_format,
 )
@@ -23,6 +24,13 @@ from sdxl_desktop.imaging.picture_formats import (
 def test_what_is_written_can_be_read() -> None:
     assert {*WRITTEN_ENDINGS, *MASK_ENDINGS} <= set(picture_suffixes())
     assert {each.name.lower() for each in WRITTEN} == set(get_args(SavedPictureFormat))
+
+
+def test_every_picture_type_is_one_of_images_and_belongs_to_one_format() -> None:
+    types = picture_mime_types()
+    assert {"image/png", "image/jpeg", "image/webp", "image/tiff"} <= set(types)
+    assert len(set(types)) == len(types)
+    assert all(kind.startswith("image/") for kind in types)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +47,7 @@ def test_a_mask_can_be_loaded_from_whatever_can_be_opened() -> None:
         assert f"*{ending}" in mask_filter()
 
 
-def test_endings_are_told_in_words() -> None:
+def test_endings_are_explained() -> None:
     assert listed((".png",)) == ".png"
     assert listed((".png", ".jpg", ".webp")) == ".png, .jpg or .webp"
     assert dialog_filter("JPEG", (".jpg", ".jpeg")) == "JPEG (*.jpg *.jpeg)"

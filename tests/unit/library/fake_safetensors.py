@@ -1,4 +1,4 @@
-"""Files of weights that are all head: the bytes behind it are a hole in the file, which takes no room on the disk."""
+"""Weights files with a header only: their data are a hole in a sparse file, which takes no space on the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file of weights is can be told from its head."""
+"""The kind of a weights file is detected from its header."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FLAT = np.zeros((2, 4), np.float32)
         ("<my-style>", AdditionKind.EMBEDDING),
     ],
 )
-def test_it_is_told_by_its_tensors(tmp_path: Path, name: str, kind: AdditionKind) -> None:
+def test_it_is_recognized_by_its_tensors(tmp_path: Path, name: str, kind: AdditionKind) -> None:
     save_file({name: FLAT}, tmp_path / "x.safetensors")
     assert detect_addition_kind(tmp_path / "x.safetensors") is kind
 
 
-def test_an_old_embedding_is_told_by_its_name_and_size(tmp_path: Path) -> None:
+def test_an_old_embedding_is_recognized_by_its_name_and_size(tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(b"anything")
     assert detect_addition_kind(tmp_path / "x.pt") is AdditionKind.EMBEDDING
 
@@ -47,7 +47,7 @@ def test_a_checkpoint_is_neither(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x10\0\0\0\0\0\0\0not json at all!"])
-def test_a_broken_file_is_said_to_be_broken(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_file_is_reported_as_broken(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(AdditionError, match="whole"):
         detect_addition_kind(tmp_path / "x.safetensors")
@@ -88,12 +88,12 @@ def mutations(file: Path, numbers: range) -> None:
     embedding = file.read_bytes()
     for number in numbers:
         file.write_bytes(mutated_safetensors((lora, embedding)[number % 2], number))
-        said = ""
+        message = ""
         try:
             detect_addition_kind(file)
         except AdditionError as problem:
-            said = str(problem)
-        assert len(said) < 700
+            message = str(problem)
+        assert len(message) < 700
         assert all(1 <= vectors <= 1024 for vectors in embedding_vector_counts(file))
 
 

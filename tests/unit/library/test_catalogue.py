@@ -1,4 +1,4 @@
-"""The catalogue is whole, says what a person needs to choose, and suggests what fits the computer."""
+"""The catalogue is complete, describes each entry, and suggests formats that fit the computer."""
 
 from __future__ import annotations
 

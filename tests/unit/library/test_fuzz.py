@@ -1,4 +1,4 @@
-"""Whatever chance does to a stranger's files, a reader gives a value or its own error with a short sentence."""
+"""For any mutation of an untrusted file, a reader returns a value or raises its own error with a short sentence."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def outcome(attempt: Attempt, seed: int) -> bool:
     try:
         attempt(random.Random(seed))
     except SdxlDesktopError as problem:
-        said = str(problem)
+        message = str(problem)
     else:
         return True
-    assert 20 < len(said) < 1000, f"seed {seed}: {len(said)} characters"
+    assert 20 < len(message) < 1000, f"seed {seed}: {len(message)} characters"
     return False
 
 
@@ -67,13 +67,13 @@ def describing(tmp_path: Path) -> Attempt:
     files = sorted(folder.rglob("*.json"))
     whole = {file: file.read_bytes() for file in files}
 
-    def attempt(chance: Random) -> None:
-        file = chance.choice(files)
+    def attempt(rng: Random) -> None:
+        file = rng.choice(files)
         try:
-            file.write_bytes(mutated_json(json.loads(whole[file]), chance))
-            if chance.random() < 0.1:
+            file.write_bytes(mutated_json(json.loads(whole[file]), rng))
+            if rng.random() < 0.1:
                 file.unlink()
-                chance.choice(INSTEAD)(file)
+                rng.choice(INSTEAD)(file)
             assert library.default_checkpoint().name == "starter"
             assert {held.name for held in list_installed_checkpoints(library)} >= {"starter"}
             assert {checkpoint.name for checkpoint in library.checkpoints()} | set(library.damaged_checkpoints()) >= {
@@ -95,15 +95,15 @@ def matching() -> Attempt:
     configs = {part: setup.config(part) for part in parts}
     tensors = {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)}
 
-    def attempt(chance: Random) -> None:
-        part = chance.choice(parts)
+    def attempt(rng: Random) -> None:
+        part = rng.choice(parts)
         try:
-            config = json.loads(mutated_json(configs[part], chance))
+            config = json.loads(mutated_json(configs[part], rng))
         except ValueError:
             return
         if isinstance(config, dict):
-            said = match_part(part, config, tensors)
-            raise CheckpointError(f"It does not fit: {getattr(said, 'reason', said)}")
+            message = match_part(part, config, tensors)
+            raise CheckpointError(f"It does not fit: {getattr(message, 'reason', message)}")
 
     return attempt
 
@@ -119,10 +119,10 @@ def looking(tmp_path: Path) -> Attempt:
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     whole = {file: file.read_bytes() for file in files}
 
-    def attempt(chance: Random) -> None:
-        file = chance.choice(files)
+    def attempt(rng: Random) -> None:
+        file = rng.choice(files)
         plain = file.suffix == ".json"
-        file.write_bytes(mutated_json(json.loads(whole[file]), chance) if plain else mutated_bytes(whole[file], chance))
+        file.write_bytes(mutated_json(json.loads(whole[file]), rng) if plain else mutated_bytes(whole[file], rng))
         try:
             identify(folder)
         finally:
@@ -141,13 +141,13 @@ def unpickling(tmp_path: Path) -> Attempt:
     listing = next(name for name in members if name.endswith(".pkl"))
     file = tmp_path / "a.ckpt"
 
-    def attempt(chance: Random) -> None:
-        if chance.random() < 0.2:
-            file.write_bytes(mutated_bytes(saved.getvalue(), chance))
+    def attempt(rng: Random) -> None:
+        if rng.random() < 0.2:
+            file.write_bytes(mutated_bytes(saved.getvalue(), rng))
         else:
             with zipfile.ZipFile(file, "w") as archive:
                 for name, content in members.items():
-                    archive.writestr(name, mutated_bytes(content, chance) if name == listing else content)
+                    archive.writestr(name, mutated_bytes(content, rng) if name == listing else content)
         check_pickle(file)
 
     return attempt
@@ -168,17 +168,17 @@ def tokenizing(tmp_path: Path) -> Attempt:
         "tokenizer.json": json.dumps({"model": {"type": "BPE", "vocab": words, "merges": ["a b</w>"]}}).encode(),
     }
 
-    def attempt(chance: Random) -> None:
-        changed, whole_one = chance.choice(list(whole)), chance.random() < 0.5
+    def attempt(rng: Random) -> None:
+        changed, whole_one = rng.choice(list(whole)), rng.random() < 0.5
         for name, content in whole.items():
             if name == "tokenizer.json" and not (whole_one or changed == name):
                 (folder / name).unlink(missing_ok=True)
             elif name != changed:
                 (folder / name).write_bytes(content)
             elif name == "merges.txt":
-                (folder / name).write_bytes(mutated_bytes(content, chance))
+                (folder / name).write_bytes(mutated_bytes(content, rng))
             else:
-                (folder / name).write_bytes(mutated_json(json.loads(content), chance))
+                (folder / name).write_bytes(mutated_json(json.loads(content), rng))
         read_clip_tokenizer(folder)
 
     return attempt
@@ -192,11 +192,11 @@ def graphs(tmp_path: Path) -> Attempt:
     names = (GRAPH, WEIGHTS)
     whole = {name: (STARTER / "vae_encoder" / name).read_bytes() for name in names}
 
-    def attempt(chance: Random) -> None:
-        changed = chance.choice(names)
+    def attempt(rng: Random) -> None:
+        changed = rng.choice(names)
         for name, content in whole.items():
             (part / name).unlink(missing_ok=True)  # never change what is mapped
-            cut = content[: chance.randrange(len(content))] if name.endswith("bin") else mutated_bytes(content, chance)
+            cut = content[: rng.randrange(len(content))] if name.endswith("bin") else mutated_bytes(content, rng)
             (part / name).write_bytes(cut if name == changed else content)
         read_graph(part)
 
@@ -312,5 +312,5 @@ HUGE = 2 * 10**9
 )
 def test_a_config_of_more_than_any_file_holds_is_not_counted_out(part: str, changed: dict[str, Any]) -> None:
     config = {**(shipped_config_folder(Family.BASE).config(part) or {}), **changed}
-    said = match_part(part, config, {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)})
-    assert 0 < len(getattr(said, "reason", "")) < 600
+    message = match_part(part, config, {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)})
+    assert 0 < len(getattr(message, "reason", "")) < 600

@@ -1,4 +1,4 @@
-"""What lies in the library is told without loading it, and tidied up without touching what is not the person's."""
+"""The library is listed without loading it, and cleaned up without touching the user's own files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.library.fake_safetensors import original_shapes, write_sparse_fi
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    """The shipped checkpoints, and a copy of the starter among the person's own."""
+    """The shipped checkpoints, and a copy of the starter among the user's own."""
     shutil.copytree(resources_folder() / "checkpoints" / "starter", tmp_path / "own" / "copy")
     return Library(resources_folder() / "checkpoints", tmp_path / "own")
 
@@ -95,7 +95,7 @@ def test_removing_frees_what_it_says_and_it_is_not_missed(library: Library) -> N
     assert library.missing_checkpoints() == ()
 
 
-def test_only_the_persons_own_are_removed(tmp_path: Path, library: Library) -> None:
+def test_only_the_users_own_are_removed(tmp_path: Path, library: Library) -> None:
     shutil.copytree(library.user_folder / "copy", tmp_path / "elsewhere")
     for folder in (tmp_path / "elsewhere", library.user_folder / "copy" / "unet", library.user_folder):
         with pytest.raises(CheckpointError, match="not in your own library"):

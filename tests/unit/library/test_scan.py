@@ -1,4 +1,4 @@
-"""A library recognises what can be drawn with, describes it, and says why the rest cannot."""
+"""A library finds usable checkpoints, describes them, and reports why others are unusable."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_a_folder_that_may_not_be_listed_hides_nothing_else(library: Library, mo
     assert library.watched_folders() == (library.user_folder,)
 
 
-def test_a_scheduler_that_is_not_here_is_told_beside_what_is_suggested(tmp_path: Path) -> None:
+def test_a_scheduler_that_is_not_here_is_reported_beside_what_is_suggested(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "mine")
     config = {"_class_name": "HeunDiscreteScheduler", "use_karras_sigmas": True}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))

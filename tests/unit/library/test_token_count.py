@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     words += ["<|startoftext|>", "<|endoftext|>"]
     (tmp_path / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
     (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(MERGES) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
     return tmp_path
 
 
@@ -83,19 +84,17 @@ def test_an_embedding_costs_its_vectors_and_is_not_divided_over_two_chunks(folde
 
 
 def test_a_tokenizer_json_is_counted_by_without_its_truncation(folder: Path, tmp_path: Path) -> None:
-    from tokenizers import Tokenizer
-
     whole = tmp_path / "whole"
     whole.mkdir()
-    made = TokenCounter(folder)._tokenizer
-    made.enable_truncation(CHUNK_TOKENS)
-    made.enable_padding(length=CHUNK_TOKENS)
-    made.save(str(whole / "tokenizer.json"))
-    assert Tokenizer.from_file(str(whole / "tokenizer.json")).truncation is not None
+    model = {"type": "BPE", "vocab": json.loads((folder / "vocab.json").read_text()), "merges": MERGES}
+    truncation = {"direction": "Right", "max_length": CHUNK_TOKENS, "strategy": "LongestFirst", "stride": 0}
+    (whole / "tokenizer.json").write_text(json.dumps({"model": model, "truncation": truncation}))
+    (whole / "tokenizer_config.json").write_text("{}")
     assert TokenCounter(whole).count("red heart " * 100).tokens == 200
 
 
 def test_a_folder_without_a_tokenizer_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(CheckpointError, match="tokenizer"):
         TokenCounter(tmp_path / "nothing")
     (tmp_path / "tokenizer.json").write_text("{")

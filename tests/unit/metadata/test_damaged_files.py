@@ -1,4 +1,4 @@
-"""Whatever a picture or a latents file says, reading it gives a value or the reader's own error, in few words."""
+"""Reading any picture or latents file returns a value or raises the reader's own error with a short message."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def latents(steps: int = 2) -> SavedLatents:
 
 def try_record(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    said = ""
+    message = ""
     try:
         record = read_record(file)
         assert record is None or isinstance(record, PictureRecord)
     except PictureError as problem:
-        said = str(problem)
-    assert len(said) < 1000
+        message = str(problem)
+    assert len(message) < 1000
 
 
 def damaged_texts(count: int, seed: int) -> list[bytes]:
@@ -78,17 +78,17 @@ def test_damaged_latents(count: int, tmp_path: Path) -> None:
     file = tmp_path / "kept.safetensors"
     for content in mutations([encode_latents(latents(), REQUEST)], count, 3):
         file.write_bytes(content)
-        said = ""
+        message = ""
         try:
             read_latents(file)
         except PictureError as problem:
-            said = str(problem)
-        assert len(said) < 1000
+            message = str(problem)
+        assert len(message) < 1000
         try:
             decode_latents(content)
         except ValueError as problem:
-            said = str(problem)
-        assert len(said) < 1000
+            message = str(problem)
+        assert len(message) < 1000
 
 
 def test_latents_of_a_damaged_file_never_come_without_numbers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Latents come back bit for bit with what is known of them; what is none is refused before it can do harm."""
+"""Latents are read back bit for bit with their record; other files are refused before they can do harm."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_latents_come_back_exactly(latents: SavedLatents, tmp_path: Path) -> Non
     assert_same(read_latents(tmp_path / "b.safetensors")[0], latents)
 
 
-def test_files_from_before_latents_said_of_themselves_what_they_are_still_open(tmp_path: Path) -> None:
+def test_files_from_before_latents_described_themselves_still_open(tmp_path: Path) -> None:
     record = encode_record(PictureRecord(version="0.1", seed=5, request=REQUEST))
     save_file({"latents": LATENTS.final}, tmp_path / "a.safetensors", metadata={METADATA_KEY: record})
     read, _ = read_latents(tmp_path / "a.safetensors")

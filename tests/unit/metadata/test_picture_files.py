@@ -1,4 +1,4 @@
-"""A picture file remembers how it was made, is written whole or not at all, and strangers' files do no harm."""
+"""A picture file records how it was made, is written atomically, and untrusted files do no harm."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ PRIVATE = replace(
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_a_record_tells_names_and_no_place_of_a_persons_disk(tmp_path: Path, suffix: str) -> None:
+def test_a_record_tells_names_and_no_place_of_a_users_disk(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"picture{suffix}"
     write_picture(file, replace(picture(), checkpoint_id="1:abc"), PRIVATE)
     record = read_record(file)
@@ -151,10 +151,10 @@ def with_text(file: Path, text: str) -> Path:
 
 def invalid_records(**values: object) -> str:
     """The text of a good record with other values: of the record itself, or of its sampling."""
-    told = json.loads(encode_record(PictureRecord(version="1", seed=3, request=REQUEST)))
+    reported = json.loads(encode_record(PictureRecord(version="1", seed=3, request=REQUEST)))
     for name, value in values.items():
-        (told if name in told else told["request"]["sampling"])[name] = value
-    return json.dumps(told)
+        (reported if name in reported else reported["request"]["sampling"])[name] = value
+    return json.dumps(reported)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def invalid_records(**values: object) -> str:
     ],
     ids=lambda text: text[:24] + str(len(text)),
 )
-def test_a_spoiled_record_is_refused_in_a_sentence_and_the_picture_opens(tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_is_refused_with_a_reason_and_the_picture_opens(tmp_path: Path, text: str) -> None:
     file = with_text(tmp_path / "p.png", text)
     with pytest.raises(PictureError, match=r"How p\.png was made cannot be taken over") as caught:
         read_record(file)
@@ -223,7 +223,7 @@ def test_names_that_are_no_text_do_not_keep_a_picture_from_being_written(tmp_pat
     assert record.request.edit.picture.name == "na\ufffdve.png"
 
 
-def test_what_a_format_cannot_hold_is_told(tmp_path: Path) -> None:
+def test_what_a_format_cannot_hold_is_reported(tmp_path: Path) -> None:
     wide = Picture(pixels=np.zeros((1, 20_000, 3), np.uint8), seed=1)
     with pytest.raises(OutputError, match="could not be written"):
         write_picture(tmp_path / "p.webp", wide, REQUEST)

@@ -28,7 +28,7 @@ ROUNDED = '<data element_type="u8" size="4096"/>'
 
 
 def make(folder: Path, *, made_from: str = "", refiner: bool = False) -> Path:
-    """A folder that reads as a checkpoint, in fp32 as far as its graphs tell."""
+    """A folder that reads as a checkpoint, with graphs of fp32 weights."""
     for part in PARTS[1 if refiner else 0 :]:
         (folder / part).mkdir(parents=True)
         (folder / part / "openvino_model.xml").write_text("not a network")
@@ -75,7 +75,7 @@ def test_what_is_rounded_already_cannot_be_made_smaller(library: Library) -> Non
         quantization_plans(library.user_folder / "mine", library)
 
 
-def test_the_same_note_goes_on_in_the_same_place_and_another_does_not(library: Library) -> None:
+def test_the_same_note_continues_in_the_same_place_and_another_does_not(library: Library) -> None:
     note = QuantizationJobSpec(
         source=str(library.user_folder / "mine"), method=QuantizationMethod.HYBRID, name="small", samples=7
     )

@@ -1,4 +1,4 @@
-"""The checkpoint that a record means is found by name and by content, and what is not here is told."""
+"""The checkpoint of a record is found by name and by content; a missing one is reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONTENTS = {"starter": "1:aa", "wide": "1:bb", "renamed": "1:cc"}
         ("before", "1:cc", "renamed", False),
         ("wide", "1:cc", "renamed", False),
         ("wide", "1:dd", "wide", True),
-        ("wide", "2:dddd", "wide", False),  # named in another way: nothing can be said
+        ("wide", "2:dddd", "wide", False),  # named in another way: it cannot be found
         ("gone", "1:dd", None, False),
         ("gone", "", None, False),
     ],
@@ -42,9 +42,9 @@ def test_a_checkpoint_is_found_by_name_and_content(
     assert (found.name if found else None, other) == (name, differs)
 
 
-def test_what_is_missing_is_told() -> None:
+def test_what_is_missing_is_reported() -> None:
     assert reuse_warning((), "Starter", differs=False) is None
-    told = reuse_warning(("the checkpoint gone", "the LoRA style.safetensors"), "Starter", differs=False)
-    assert "the checkpoint gone and the LoRA style.safetensors" in str(told)
-    assert "Starter stays chosen" in str(told)
+    reported = reuse_warning(("the checkpoint gone", "the LoRA style.safetensors"), "Starter", differs=False)
+    assert "the checkpoint gone and the LoRA style.safetensors" in str(reported)
+    assert "Starter stays chosen" in str(reported)
     assert "Starter" in str(reuse_warning((), "Starter", differs=True))

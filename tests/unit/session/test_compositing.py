@@ -1,4 +1,4 @@
-"""A filled area is blended anew from what was drawn: as a run would have done it, at once, and the file follows."""
+"""An inpainted area is blended again from the generated pixels, equal to a new run, and the file is updated."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PIL import Image
 from sdxl_desktop.core.edit import EditParameters, PrefillMode
 from sdxl_desktop.core.events import Picture, PictureFinished
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
 from sdxl_desktop.engine.edit_inputs import EditInputs
@@ -114,7 +115,7 @@ def test_a_drawing_that_is_gone_is_let_go_of() -> None:
 
 @pytest.mark.parametrize("matched", [False, True])
 def test_a_feather_is_there_before_the_eye_at_full_size(matched: bool) -> None:
-    """50 ms of this process at 1024 × 1024, once the drawing is at hand; the best of five, since others work too."""
+    """50 ms of this process at 1024 × 1024, once the drawing is available; the best of five, as others run too."""
     blends = BlendHistory()
     result = result_of(1024, 1024, Size(1024, 1024), keep_size=True, watermark=True, grow=8)
     result = blends.blended(result, BlendSettings(1.0, matched))
@@ -130,8 +131,8 @@ def test_a_feather_is_there_before_the_eye_at_full_size(matched: bool) -> None:
 
 
 @dataclass
-class Waiting:
-    """Writing elsewhere, when the test says so."""
+class DelayedWriter:
+    """A background writer that writes when the test allows it."""
 
     left: list[Callable[[], None]] = field(default_factory=list)
 
@@ -144,19 +145,21 @@ class Waiting:
 
 
 class Idle:
-    def start(self, request: GenerationRequest) -> None: ...
+    def start(self, request: GenerationRequest, paused: PausedRun | None = None) -> None: ...
+
+    def pause(self) -> None: ...
 
     def cancel(self) -> None: ...
 
 
 @pytest.fixture
-def waiting() -> Waiting:
-    return Waiting()
+def waiting() -> DelayedWriter:
+    return DelayedWriter()
 
 
 @pytest.fixture
-def session(tmp_path: Path, waiting: Waiting) -> GenerationSession:
-    """A sitting with one filled picture, whose file is still to be written."""
+def session(tmp_path: Path, waiting: DelayedWriter) -> GenerationSession:
+    """A session with one inpainted picture whose file is not written yet."""
     made = GenerationSession(Idle(), PictureStore(tmp_path / "pictures"), run_in_background=waiting.run)
     result = result_of(64, 64, Size(64, 64), keep_size=True)
     made.generate(result.request)
@@ -171,7 +174,7 @@ def pixels_in(result: Result) -> Any:
 
 
 def test_a_file_that_was_still_being_written_holds_the_new_blend_in_the_end(
-    session: GenerationSession, waiting: Waiting
+    session: GenerationSession, waiting: DelayedWriter
 ) -> None:
     session.reblend(0, BlendSettings(9.0, False))
     session.save_reblended(0)
@@ -184,7 +187,7 @@ def test_a_file_that_was_still_being_written_holds_the_new_blend_in_the_end(
 
 
 def test_a_picture_nobody_saved_gets_no_file_by_a_blend(
-    session: GenerationSession, waiting: Waiting, tmp_path: Path
+    session: GenerationSession, waiting: DelayedWriter, tmp_path: Path
 ) -> None:
     waiting.left.clear()
     session.reblend(0, BlendSettings(9.0, False))
@@ -194,7 +197,7 @@ def test_a_picture_nobody_saved_gets_no_file_by_a_blend(
 
 
 def test_what_is_discarded_while_it_is_written_comes_back_with_its_file(
-    session: GenerationSession, waiting: Waiting
+    session: GenerationSession, waiting: DelayedWriter
 ) -> None:
     session.discard(0)
     assert session.results == []

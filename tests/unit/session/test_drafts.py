@@ -52,8 +52,8 @@ FULL = GenerationRequest(
 
 
 @dataclass
-class Sitting:
-    """A session over a pretended runner, and ways to play the engine."""
+class DraftsSession:
+    """A session over a fake runner, and ways to play the engine."""
 
     session: DraftingSession
     runner: Recorder
@@ -77,15 +77,15 @@ class Sitting:
 
 
 @pytest.fixture
-def sitting(tmp_path: Path) -> Sitting:
+def drafts_session(tmp_path: Path) -> DraftsSession:
     runner, pictures = Recorder(), tmp_path / "pictures"
-    return Sitting(DraftingSession(runner, PictureStore(pictures)), runner, pictures)
+    return DraftsSession(DraftingSession(runner, PictureStore(pictures)), runner, pictures)
 
 
-def drafted(sitting: Sitting, count: int = 4) -> Sitting:
-    sitting.session.draw_drafts(draft_request(FULL, BASE, LCM, count), FULL)
-    sitting.draw()
-    return sitting
+def drafted(drafts_session: DraftsSession, count: int = 4) -> DraftsSession:
+    drafts_session.session.draw_drafts(draft_request(FULL, BASE, LCM, count), FULL)
+    drafts_session.draw()
+    return drafts_session
 
 
 # who drafts
@@ -103,7 +103,7 @@ def test_few_step_relatives_of_the_same_size_draft_and_those_named_alike_first()
 # what is asked of it
 
 
-def test_a_few_step_checkpoint_drafts_with_its_own_settings_and_the_same_words() -> None:
+def test_a_few_step_checkpoint_drafts_with_its_own_settings_and_the_same_prompt() -> None:
     asked = draft_request(FULL, BASE, LCM, 4)
     assert asked.checkpoint == LCM.folder
     assert asked.prompts == FULL.prompts
@@ -162,131 +162,131 @@ def test_a_picture_on_the_canvas_is_no_draft() -> None:
 
 
 @pytest.mark.parametrize("lacking", [{"has_vae_encoder": False}, {"kind": CheckpointKind.INPAINT}])
-def test_a_checkpoint_that_cannot_finish_is_told_before_anything_is_drawn(lacking: dict[str, object]) -> None:
+def test_a_checkpoint_that_cannot_finish_is_reported_before_anything_is_drawn(lacking: dict[str, object]) -> None:
     with pytest.raises(RequestError, match="cannot finish"):
         draft_request(FULL, checkpoint("sdxl", **lacking), LCM, 4)  # type: ignore[arg-type]
 
 
-# the sitting
+# the session
 
 
-def test_drafts_are_no_results_and_no_files(sitting: Sitting) -> None:
-    drafted(sitting)
-    assert [draft.picture.seed for draft in sitting.session.drafts] == [17, 18, 19, 20]
-    assert sitting.session.results == []
-    assert sitting.session.finished is None, "nothing learns the pace of pictures from them"
-    assert sitting.files() == []
-    assert sitting.session.run is None
+def test_drafts_are_no_results_and_no_files(drafts_session: DraftsSession) -> None:
+    drafted(drafts_session)
+    assert [draft.picture.seed for draft in drafts_session.session.drafts] == [17, 18, 19, 20]
+    assert drafts_session.session.results == []
+    assert drafts_session.session.finished is None, "nothing learns the pace of pictures from them"
+    assert drafts_session.files() == []
+    assert drafts_session.session.run is None
 
 
-def test_what_waits_beside_them_is_drawn_as_ever(sitting: Sitting) -> None:
-    session = sitting.session
+def test_what_waits_beside_them_is_drawn_as_ever(drafts_session: DraftsSession) -> None:
+    session = drafts_session.session
     session.generate(FULL)
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
     assert (session.drafting, session.pending_drafts) == (False, 4)
-    sitting.draw()
+    drafts_session.draw()
     assert (session.drafting, session.pending_drafts, len(session.results)) == (True, 4, 2)
-    sitting.tell(PictureFinished(Picture(pixels=np.zeros((8, 8, 3), np.uint8), seed=17)))
+    drafts_session.tell(PictureFinished(Picture(pixels=np.zeros((8, 8, 3), np.uint8), seed=17)))
     assert (session.pending_drafts, len(session.drafts)) == (3, 1)
 
 
-def test_a_draft_is_repeated_by_its_own_request(sitting: Sitting) -> None:
-    draft = drafted(sitting).session.drafts[2]
+def test_a_draft_is_repeated_by_its_own_request(drafts_session: DraftsSession) -> None:
+    draft = drafted(drafts_session).session.drafts[2]
     assert draft.request.sampling.seeds == (draft.picture.seed,)
 
 
-def test_drafts_that_are_cleared_from_the_queue_come_back_as_drafts(sitting: Sitting) -> None:
-    session = sitting.session
+def test_drafts_that_are_cleared_from_the_queue_come_back_as_drafts(drafts_session: DraftsSession) -> None:
+    session = drafts_session.session
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
     session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
     session.clear_queue()
     assert session.pending_drafts == 4
     session.restore_queue()
     assert session.pending_drafts == 13
-    sitting.tell(RunCancelled())
+    drafts_session.tell(RunCancelled())
     assert session.drafting
 
 
 @pytest.mark.parametrize("end", [RunCancelled(), RunFailed(EngineError("No."))])
-def test_nothing_waits_after_an_end(sitting: Sitting, end: EngineEvent) -> None:
-    session = sitting.session
+def test_nothing_waits_after_an_end(drafts_session: DraftsSession, end: EngineEvent) -> None:
+    session = drafts_session.session
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
     if isinstance(end, RunCancelled):
         session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
         session.clear_queue()
         session.cancel()
-    sitting.tell(end)
+    drafts_session.tell(end)
     assert session.pending_drafts == 0
     assert (session.error is None) == isinstance(end, RunCancelled)
 
 
-def test_the_sheet_does_not_grow_for_ever(sitting: Sitting) -> None:
+def test_the_dialog_does_not_grow_for_ever(drafts_session: DraftsSession) -> None:
     for _ in range(MAX_DRAFTS // 9 + 1):
-        drafted(sitting, 9)
-    assert len(sitting.session.drafts) == MAX_DRAFTS
+        drafted(drafts_session, 9)
+    assert len(drafts_session.session.drafts) == MAX_DRAFTS
 
 
 # finishing
 
 
-def test_the_chosen_ones_become_results_of_the_full_checkpoint(sitting: Sitting) -> None:
-    session = drafted(sitting).session
+def test_the_chosen_ones_become_results_of_the_full_checkpoint(drafts_session: DraftsSession) -> None:
+    session = drafted(drafts_session).session
     chosen = [session.drafts[1], session.drafts[3]]
     session.finish_drafts(chosen, 0.45)
-    first = sitting.runner.started[-1]
+    first = drafts_session.runner.started[-1]
     assert first.checkpoint == BASE.folder
     assert first.edit is not None
     assert np.array_equal(first.edit.picture.array, chosen[0].picture.pixels)
     assert first.edit.strength == 0.45
     assert replace(first, edit=None) == replace(FULL, sampling=replace(FULL.sampling, seed=18, count=1))
-    sitting.draw()
-    sitting.draw()
+    drafts_session.draw()
+    drafts_session.draw()
     assert [result.picture.seed for result in session.results] == [18, 20]
     assert [draft.finished for draft in session.drafts] == [False, True, False, True]
 
 
-def test_the_record_of_a_finished_picture_leads_to_its_draft(sitting: Sitting) -> None:
-    session = drafted(sitting).session
+def test_the_record_of_a_finished_picture_leads_to_its_draft(drafts_session: DraftsSession) -> None:
+    session = drafted(drafts_session).session
     session.finish_drafts(session.drafts[:1])
-    sitting.draw()
+    drafts_session.draw()
     path = session.results[0].saved_to
     assert path is not None
     record = read_record(path)
     assert record is not None
     assert record.request.edit is not None
     used = record.request.edit.picture
-    file = sitting.pictures / DRAFTS_FOLDER / used.name
+    file = drafts_session.pictures / DRAFTS_FOLDER / used.name
     with Image.open(file) as picture:
         again = Raster.from_pixels(np.asarray(picture), used.name)
     assert again == used
-    asked = sitting.runner.started[-1]
+    asked = drafts_session.runner.started[-1]
     assert replace(record.request, edit=replace(record.request.edit, picture=again)) == asked
     of_draft = read_record(file)
     assert of_draft is not None
     assert of_draft.request == session.drafts[0].request.for_metadata()
 
 
-def test_a_draft_that_is_finished_twice_is_kept_once(sitting: Sitting) -> None:
-    session = drafted(sitting).session
+def test_a_draft_that_is_finished_twice_is_kept_once(drafts_session: DraftsSession) -> None:
+    session = drafted(drafts_session).session
     for _ in range(2):
         session.finish_drafts(session.drafts[:1])
-        sitting.draw()
-    assert sum(file.startswith(DRAFTS_FOLDER) for file in sitting.files()) == 1
+        drafts_session.draw()
+    assert sum(file.startswith(DRAFTS_FOLDER) for file in drafts_session.files()) == 1
     assert len(session.results) == 2
 
 
-def test_where_pictures_are_not_kept_drafts_are_not_either(sitting: Sitting) -> None:
-    session = drafted(sitting).session
-    session.store = PictureStore(sitting.pictures, keep_every_picture=False)
+def test_where_pictures_are_not_kept_drafts_are_not_either(drafts_session: DraftsSession) -> None:
+    session = drafted(drafts_session).session
+    session.store = PictureStore(drafts_session.pictures, keep_every_picture=False)
     session.finish_drafts(session.drafts[:1])
-    sitting.draw()
-    assert sitting.files() == []
+    drafts_session.draw()
+    assert drafts_session.files() == []
     assert len(session.results) == 1
 
 
-def test_a_draft_that_cannot_be_kept_is_finished_all_the_same(sitting: Sitting) -> None:
-    session = drafted(sitting).session
-    sitting.pictures.write_text("not a folder")
+def test_a_draft_that_cannot_be_kept_is_finished_all_the_same(drafts_session: DraftsSession) -> None:
+    session = drafted(drafts_session).session
+    drafts_session.pictures.write_text("not a folder")
     session.finish_drafts(session.drafts[:1])
     assert session.run is not None
     assert isinstance(session.error, OutputError), "and it is told"

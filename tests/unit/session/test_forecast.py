@@ -1,4 +1,4 @@
-"""Before a run a person hears what it takes of time and memory, how sure that is, and what helps where it is short."""
+"""Before a run its time and memory are estimated, with the uncertainty and a remedy if memory is short."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIZE = Size(1024, 768)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """As large as SDXL with 8-bit weights; the files have holes, and take no room on the disk."""
+    """As large as SDXL with 8-bit weights; the files are sparse, and take no space on the disk."""
     for part, size in (("text_encoder", 0.12), ("text_encoder_2", 0.7), ("unet", 2.57), ("vae_decoder", 0.1)):
         (tmp_path / part).mkdir()
         with (tmp_path / part / "openvino_model.bin").open("wb") as file:
@@ -65,7 +65,7 @@ def test_before_anything_was_measured_the_files_tell_of_memory_and_nobody_of_tim
     assert 5 * GB < forecast.peak_memory < 9 * GB
 
 
-def test_what_was_measured_is_told_as_it_was(checkpoint: Checkpoint) -> None:
+def test_what_was_measured_is_reported_as_it_was(checkpoint: Checkpoint) -> None:
     forecast = ask(learnt(TimingHistory(), checkpoint.folder, int(7.5 * GB)), checkpoint)
     assert forecast is not None
     assert forecast.measured
@@ -96,7 +96,7 @@ def test_a_larger_picture_takes_more_memory_and_the_nearest_size_tells(checkpoin
     assert 8 * GB < forecast.peak_memory < 9 * GB
 
 
-def test_nothing_is_said_without_a_checkpoint_or_of_a_refiner(checkpoint: Checkpoint) -> None:
+def test_nothing_is_reported_without_a_checkpoint_or_of_a_refiner(checkpoint: Checkpoint) -> None:
     assert ask(TimingHistory(), None) is None
     workspace = WorkspaceValue(sampling=Sampling(size=SIZE), refiner=RefinerPanelState(on=True))
     assert ask(TimingHistory(), checkpoint, workspace) is None

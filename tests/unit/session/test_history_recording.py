@@ -12,6 +12,7 @@ import pytest
 from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture, PictureFinished, RunCancelled, RunFinished, Timings
+from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
 from sdxl_desktop.history.entries import HistoryDetails
@@ -26,7 +27,9 @@ from sdxl_desktop.session.result_files import PictureStore
 class Idle:
     """Starts nothing."""
 
-    def start(self, request: GenerationRequest) -> None: ...
+    def start(self, request: GenerationRequest, paused: PausedRun | None = None) -> None: ...
+
+    def pause(self) -> None: ...
 
     def cancel(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Jobs that bring checkpoints: one at a time, in order, paused and gone on with, never lost and never two of a name."""
+"""Library jobs run one at a time, in order, can be paused and resumed, and are never lost or duplicated."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ COMPARISON = ComparisonJobSpec(
 OFFER = cast(ImportPreview, type("Titled", (), {"title": "In full"})())
 
 
-class Hands:
-    """A runner that only remembers what it was told."""
+class RecordingRunner:
+    """A runner that only records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.calls: list[object] = []
 
     def start(self, number: int, note: JobSpec, offer: ImportPreview | None) -> None:
-        self.told.append(("start", note.name))
+        self.calls.append(("start", note.name))
 
     def pause(self) -> None:
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def discard(self, note: JobSpec, offer: ImportPreview | None) -> None:
-        self.told.append(("discard", note.name))
+        self.calls.append(("discard", note.name))
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def memory(tmp_path: Path) -> LibraryState:
 
 
 @pytest.fixture
-def hands() -> Hands:
-    return Hands()
+def runner() -> RecordingRunner:
+    return RecordingRunner()
 
 
 @pytest.fixture
-def queue(hands: Hands, memory: LibraryState) -> LibraryJobQueue:
-    return LibraryJobQueue(hands, memory)
+def queue(runner: RecordingRunner, memory: LibraryState) -> LibraryJobQueue:
+    return LibraryJobQueue(runner, memory)
 
 
 def note(name: str) -> ImportJobSpec:
@@ -82,14 +82,14 @@ def states(queue: LibraryJobQueue) -> dict[str, JobState]:
     return {job.spec.name: job.state for job in queue.jobs}
 
 
-def test_they_run_in_the_order_they_were_asked_for(queue: LibraryJobQueue, hands: Hands) -> None:
+def test_they_run_in_the_order_they_were_asked_for(queue: LibraryJobQueue, runner: RecordingRunner) -> None:
     one, two = add(queue, "one", "two")
     assert states(queue) == {"one": JobState.RUNNING, "two": JobState.WAITING}
     queue.handle(ImportFinished(one.number, BROUGHT))
     assert states(queue) == {"two": JobState.RUNNING}
     queue.handle(ImportFinished(two.number, BROUGHT))
     assert queue.jobs == ()
-    assert hands.told == [("start", "one"), ("start", "two")]
+    assert runner.calls == [("start", "one"), ("start", "two")]
 
 
 def test_progress_belongs_to_its_job_and_late_news_of_another_is_ignored(queue: LibraryJobQueue) -> None:
@@ -99,13 +99,13 @@ def test_progress_belongs_to_its_job_and_late_news_of_another_is_ignored(queue: 
     assert job.fraction == 0.5
 
 
-def test_a_failure_lets_the_next_one_go_and_is_told_once(queue: LibraryJobQueue) -> None:
-    told: list[LibraryJob] = []
-    queue.failed = told.append
+def test_a_failure_lets_the_next_one_go_and_is_reported_once(queue: LibraryJobQueue) -> None:
+    calls: list[LibraryJob] = []
+    queue.failed = calls.append
     one, _ = add(queue, "one", "two")
     queue.handle(JobStopped(one.number, ConnectionLostError("lost")))
     assert states(queue) == {"one": JobState.FAILED, "two": JobState.RUNNING}
-    assert told == [one]
+    assert calls == [one]
     queue.resume(one)
     assert states(queue) == {"one": JobState.WAITING, "two": JobState.RUNNING}
     assert one.error is None
@@ -126,19 +126,21 @@ def test_what_arrives_while_it_is_being_paused_has_arrived(queue: LibraryJobQueu
     assert queue.jobs == ()
 
 
-def test_a_waiting_one_is_paused_without_touching_the_running_one(queue: LibraryJobQueue, hands: Hands) -> None:
+def test_a_waiting_one_is_paused_without_touching_the_running_one(
+    queue: LibraryJobQueue, runner: RecordingRunner
+) -> None:
     _, two = add(queue, "one", "two")
     queue.pause(two)
     assert states(queue) == {"one": JobState.RUNNING, "two": JobState.PAUSED}
-    assert "pause" not in hands.told
+    assert "pause" not in runner.calls
 
 
-def test_discarding_what_runs_waits_until_it_has_stopped(queue: LibraryJobQueue, hands: Hands) -> None:
+def test_discarding_what_runs_waits_until_it_has_stopped(queue: LibraryJobQueue, runner: RecordingRunner) -> None:
     one, _ = add(queue, "one", "two")
     queue.discard(one)
-    assert ("discard", "one") not in hands.told
+    assert ("discard", "one") not in runner.calls
     queue.handle(JobStopped(one.number, STOPPED))
-    assert hands.told[-2:] == [("discard", "one"), ("start", "two")]
+    assert runner.calls[-2:] == [("discard", "one"), ("start", "two")]
     assert states(queue) == {"two": JobState.RUNNING}
 
 
@@ -150,29 +152,31 @@ def test_the_same_name_is_never_twice_in_the_queue(queue: LibraryJobQueue) -> No
 
 
 def test_what_is_not_done_comes_back_paused_at_the_next_start(
-    queue: LibraryJobQueue, hands: Hands, memory: LibraryState
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
 ) -> None:
     one, two = add(queue, "one", "two")
     queue.handle(ImportFinished(one.number, BROUGHT))
-    again = LibraryJobQueue(hands, memory)
+    again = LibraryJobQueue(runner, memory)
     assert [job.spec for job in again.restore()] == [two.spec]
     assert states(again) == {"two": JobState.PAUSED}
     assert again.restore() == ()
 
 
-def test_what_was_discarded_does_not_come_back(queue: LibraryJobQueue, hands: Hands, memory: LibraryState) -> None:
+def test_what_was_discarded_does_not_come_back(
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
+) -> None:
     (job,) = add(queue, "one")
     queue.pause(job)
     queue.handle(JobStopped(job.number, STOPPED))
     queue.discard(job)
-    assert LibraryJobQueue(hands, memory).restore() == ()
+    assert LibraryJobQueue(runner, memory).restore() == ()
 
 
 def test_a_restored_one_gets_its_offer_when_it_is_looked_up_again(
-    queue: LibraryJobQueue, hands: Hands, memory: LibraryState
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
 ) -> None:
     add(queue, "one")
-    again = LibraryJobQueue(hands, memory)
+    again = LibraryJobQueue(runner, memory)
     (job,) = again.restore()
     again.resume(job)
     again.handle(JobPreviewed(job.number, OFFER))
@@ -180,17 +184,17 @@ def test_a_restored_one_gets_its_offer_when_it_is_looked_up_again(
     assert job.spec.title == "In full"
 
 
-def test_a_memory_that_cannot_be_written_does_not_hinder_the_job(hands: Hands, tmp_path: Path) -> None:
+def test_a_memory_that_cannot_be_written_does_not_stop_the_job(runner: RecordingRunner, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
-    queue = LibraryJobQueue(hands, LibraryState(tmp_path / "taken" / "library.json"))
+    queue = LibraryJobQueue(runner, LibraryState(tmp_path / "taken" / "library.json"))
     with pytest.raises(Exception, match="could not be saved"):
         add(queue, "one")
     assert states(queue) == {"one": JobState.RUNNING}
 
 
 @pytest.mark.parametrize("discarded", [False, True])
-def test_an_end_that_cannot_be_noted_lets_the_next_one_go_and_is_told(
-    discarded: bool, queue: LibraryJobQueue, hands: Hands, monkeypatch: pytest.MonkeyPatch
+def test_an_end_that_cannot_be_noted_lets_the_next_one_go_and_is_reported(
+    discarded: bool, queue: LibraryJobQueue, runner: RecordingRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrived: list[LibraryJob] = []
     queue.imported = lambda job, _: arrived.append(job)
@@ -206,58 +210,60 @@ def test_an_end_that_cannot_be_noted_lets_the_next_one_go_and_is_told(
         queue.handle(JobStopped(one.number, STOPPED) if discarded else ImportFinished(one.number, BROUGHT))
     assert states(queue) == {"two": JobState.RUNNING}
     assert arrived == ([] if discarded else [one])
-    assert (("discard", "one") in hands.told) is discarded
+    assert (("discard", "one") in runner.calls) is discarded
 
 
 def test_what_is_made_of_checkpoints_waits_its_turn_and_stays_for_its_outcome(
-    queue: LibraryJobQueue, hands: Hands
+    queue: LibraryJobQueue, runner: RecordingRunner
 ) -> None:
-    told: list[LibraryJob] = []
-    queue.finished = told.append
+    calls: list[LibraryJob] = []
+    queue.finished = calls.append
     (one,) = add(queue, "one")
     smaller, comparison = queue.add(None, SMALLER), queue.add(None, COMPARISON)
     queue.handle(ImportFinished(one.number, BROUGHT))
     queue.handle(JobFinished(smaller.number, REDUCED))
     assert states(queue) == {"mine-hybrid": JobState.DONE, comparison.spec.name: JobState.RUNNING}
-    assert (smaller.outcome, told) == (REDUCED, [smaller])
+    assert (smaller.outcome, calls) == (REDUCED, [smaller])
     queue.dismiss(comparison)
     queue.dismiss(smaller)
     assert states(queue) == {comparison.spec.name: JobState.RUNNING}
-    assert ("discard", "mine-hybrid") not in hands.told
+    assert ("discard", "mine-hybrid") not in runner.calls
 
 
-def test_a_quantization_goes_on_with_the_same_settings_at_the_next_start_and_a_comparison_does_not(
-    queue: LibraryJobQueue, hands: Hands, memory: LibraryState
+def test_a_quantization_continues_with_the_same_settings_at_the_next_start_and_a_comparison_does_not(
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
 ) -> None:
     (one,) = add(queue, "one")
     queue.add(None, COMPARISON)
     queue.add(None, SMALLER)
-    again = LibraryJobQueue(hands, memory)
+    again = LibraryJobQueue(runner, memory)
     assert [job.spec for job in again.restore()] == [one.spec, SMALLER]
 
 
 def test_a_quantization_that_is_done_or_discarded_does_not_come_back(
-    queue: LibraryJobQueue, hands: Hands, memory: LibraryState
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
 ) -> None:
     done = queue.add(None, SMALLER)
     other = queue.add(None, QuantizationJobSpec(source="/there/mine", method=QuantizationMethod.INT8, name="mine-int8"))
     queue.handle(JobFinished(done.number, REDUCED))
-    assert [job.spec.name for job in LibraryJobQueue(hands, memory).restore()] == ["mine-int8"]
+    assert [job.spec.name for job in LibraryJobQueue(runner, memory).restore()] == ["mine-int8"]
     queue.discard(other)
     queue.handle(JobStopped(other.number, STOPPED))
-    assert LibraryJobQueue(hands, memory).restore() == ()
+    assert LibraryJobQueue(runner, memory).restore() == ()
 
 
-def test_notes_that_make_no_sense_are_no_notes(queue: LibraryJobQueue, hands: Hands, memory: LibraryState) -> None:
+def test_notes_that_make_no_sense_are_no_notes(
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
+) -> None:
     queue.add(None, SMALLER)
     (memory.file.parent / "quantizations.json").write_text('[{"name": 3}]')
-    assert LibraryJobQueue(hands, memory).restore() == ()
+    assert LibraryJobQueue(runner, memory).restore() == ()
 
 
-def test_a_method_that_nobody_knows_is_not_gone_on_with(
-    queue: LibraryJobQueue, hands: Hands, memory: LibraryState
+def test_a_method_that_nobody_knows_is_not_continued(
+    queue: LibraryJobQueue, runner: RecordingRunner, memory: LibraryState
 ) -> None:
     queue.add(None, SMALLER)
     file = memory.file.parent / "quantizations.json"
     file.write_text(file.read_text().replace('"hybrid"', '"magic"'))
-    assert LibraryJobQueue(hands, memory).restore() == ()
+    assert LibraryJobQueue(runner, memory).restore() == ()

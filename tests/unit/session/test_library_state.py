@@ -53,7 +53,7 @@ def test_a_job_is_noted_once_under_its_name(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b'{"jobs": 3}', b"\xff" * 10, b"[" * 100_000])
-def test_a_damaged_file_counts_as_empty_and_is_mended(file: Path, content: bytes) -> None:
+def test_a_damaged_file_counts_as_empty_and_is_repaired(file: Path, content: bytes) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
     memory = LibraryState(file)
@@ -62,7 +62,7 @@ def test_a_damaged_file_counts_as_empty_and_is_mended(file: Path, content: bytes
     assert memory.jobs() == (JOB,)
 
 
-def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
+def test_where_nothing_can_be_written_that_is_reported(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SettingsError, match="could not be saved"):
         LibraryState(tmp_path / "taken" / "library.json").dismiss_welcome()

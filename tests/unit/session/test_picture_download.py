@@ -1,4 +1,4 @@
-"""One picture from the web, fetched within bounds and refused in words; the servers are on this computer."""
+"""A picture from the web is fetched within bounds or refused with a reason; the servers are on this computer."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def test_a_picture_is_fetched_and_nothing_is_told_of_the_person(server: Server) -> None:
+def test_a_picture_is_fetched_and_nothing_is_sent_about_the_user(server: Server) -> None:
     base, answers, seen = server
     answers["/a"] = sends(b"", code=302, Location="/b.png?x=1", Set_Cookie="who=you")
     answers["/b.png"] = sends()
@@ -92,7 +92,7 @@ def test_a_picture_is_fetched_and_nothing_is_told_of_the_person(server: Server) 
         (drips, "too long"),
     ],
 )
-def test_what_is_no_bounded_answer_is_refused_in_words(server: Server, answer: Answer, words: str) -> None:
+def test_what_is_no_bounded_answer_is_refused_with_a_reason(server: Server, answer: Answer, words: str) -> None:
     base, answers, _ = server
     answers["/a"] = answer
     with pytest.raises(PictureError, match=words) as caught:
@@ -101,12 +101,12 @@ def test_what_is_no_bounded_answer_is_refused_in_words(server: Server, answer: A
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.png", "http://[::1/a.png", "ftp://127.0.0.1/a", "http:///a"])
-def test_what_cannot_be_reached_is_told(address: str) -> None:
+def test_what_cannot_be_reached_is_reported(address: str) -> None:
     with pytest.raises(PictureError, match="could not be downloaded"):
         download_picture(address, seconds=2)
 
 
-def test_addresses_are_named_for_people() -> None:
+def test_addresses_are_named_for_users() -> None:
     assert display_host("https://user:secret@example.org:8080/a") == "example.org"
     assert display_host("javascript:alert(1)") == ""
     assert picture_name("https://example.org/pictures/a%20cat.png?width=9") == "a cat.png"

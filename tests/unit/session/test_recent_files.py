@@ -145,10 +145,10 @@ def test_a_name_that_is_no_text_is_listed_too(recent: RecentFiles, tmp_path: Pat
     assert recent.existing_paths() == (odd, file)
 
 
-def test_a_list_that_cannot_be_written_is_told_and_keeps_the_old(recent: RecentFiles, tmp_path: Path) -> None:
+def test_a_list_that_cannot_be_written_is_reported_and_keeps_the_old(recent: RecentFiles, tmp_path: Path) -> None:
     (file,) = made(tmp_path, "a.png")
     recent.file.parent.write_text("in the way")
-    with pytest.raises(SettingsError, match="recent files could not be saved") as told:
+    with pytest.raises(SettingsError, match="recent files could not be saved") as reported:
         recent.add(file)
-    assert told.value.next_step
+    assert reported.value.next_step
     assert recent.existing_paths() == ()

@@ -1,4 +1,4 @@
-"""Pictures get names that people recognise, never replace one another, and bad places are refused early."""
+"""Pictures get recognisable names, never replace one another, and unusable folders are refused early."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_result_whose_file_was_deleted_can_be_written_again(tmp_path: Path) ->
     assert again.saved_to.is_file()
 
 
-def test_not_every_picture_is_kept_if_the_person_says_so(tmp_path: Path) -> None:
+def test_not_every_picture_is_kept_if_the_user_says_so(tmp_path: Path) -> None:
     assert PictureStore(tmp_path, keep_every_picture=False).autosave(result()).saved_to is None
     assert not list(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""Keeping pictures without holding up the window, saving where the person says, and going on after an error."""
+"""Pictures are saved without blocking the window, where the user chose, also after an error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_picture_is_there_before_it_is_written_and_knows_its_file_afterwards(t
     assert announced == [1]
 
 
-def test_a_picture_that_could_not_be_written_stays_and_is_told(tmp_path: Path) -> None:
+def test_a_picture_that_could_not_be_written_stays_and_is_reported(tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("a file")
 
     def at_once(work: SaveTask, done: object) -> None:
@@ -49,7 +49,7 @@ def test_a_picture_that_could_not_be_written_stays_and_is_told(tmp_path: Path) -
     assert [result.saved_to for result in session.results] == [None]
 
 
-def test_save_as_writes_where_the_person_says(tmp_path: Path) -> None:
+def test_save_as_writes_where_the_user_says(tmp_path: Path) -> None:
     session = GenerationSession(Recorder(), PictureStore(tmp_path, keep_every_picture=False))
     session.generate(request())
     session.handle(drawn())
@@ -60,13 +60,13 @@ def test_save_as_writes_where_the_person_says(tmp_path: Path) -> None:
     assert session.results[0].saved_to == tmp_path / "mine.webp"
 
 
-def test_what_waits_after_an_error_starts_when_the_person_goes_on(tmp_path: Path) -> None:
+def test_what_waits_after_an_error_starts_when_the_user_continues(tmp_path: Path) -> None:
     runner = Recorder()
     session = GenerationSession(runner, PictureStore(tmp_path))
     for seed in (1, 2):
         session.generate(request(seed))
     session.handle(RunFailed(EngineError("It broke.")))
     assert len(runner.started) == 1
-    session.resume()
+    session.continue_queue()
     assert session.error is None
     assert [started.sampling.seed for started in runner.started] == [1, 2]

@@ -1,4 +1,4 @@
-"""Settings come back exactly; a value that cannot be used costs itself alone, and nothing blocks the start."""
+"""Settings are restored exactly; an invalid value is replaced by its default, and nothing blocks the start."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_settings_come_back_exactly(store: SettingsStore) -> None:
     [b"", b"{", b"[]", b"5", b"\xff\xfe\x00", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b" " * (2**22 + 1)],
     ids=["empty", "cut off", "a list", "a number", "half UTF-16", "nested", "huge"],
 )
-def test_what_holds_no_settings_is_set_aside_and_told(store: SettingsStore, content: bytes) -> None:
+def test_what_holds_no_settings_is_set_aside_and_reported(store: SettingsStore, content: bytes) -> None:
     store.file.parent.mkdir()
     store.file.write_bytes(content)
     settings, problem = store.load()
@@ -160,7 +160,7 @@ def preference_label(where: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("value", ["", "  ", "CPU\n", "x" * 5000])
-def test_a_device_that_cannot_be_one_falls_back_and_is_told(store: SettingsStore, value: str) -> None:
+def test_a_device_that_cannot_be_one_falls_back_and_is_reported(store: SettingsStore, value: str) -> None:
     store.file.parent.mkdir()
     store.file.write_text(json.dumps({"preferences": {"device": value, "threads": 3}}), encoding="utf-8")
     settings, problem = store.load()
@@ -279,7 +279,7 @@ def test_writers_at_the_same_time_lose_nothing(store: SettingsStore) -> None:
     assert store.load()[0].preferences == changed(Preferences(), fields)
 
 
-def test_a_file_that_was_spoiled_meanwhile_is_kept_and_everything_is_written(store: SettingsStore) -> None:
+def test_a_file_that_was_damaged_meanwhile_is_kept_and_everything_is_written(store: SettingsStore) -> None:
     store.save(SETTINGS)
     store.load()
     store.file.write_text("spoiled", encoding="utf-8")
@@ -310,7 +310,7 @@ def test_what_is_no_file_blocks_nothing(store: SettingsStore, what: str) -> None
     assert store.load() == (SETTINGS, None)
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_lost(
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_lost(
     store: SettingsStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert store.why_not_writable() is None
@@ -382,7 +382,7 @@ def test_the_first_versions_settings_still_load(store: SettingsStore) -> None:
     )
 
 
-def test_pictures_are_marked_and_their_end_is_kept_unless_a_person_says_otherwise() -> None:
+def test_pictures_are_marked_and_their_end_is_kept_unless_a_user_says_otherwise() -> None:
     assert Preferences().output == OutputOptions(watermark=True, keep_latents="final")
     assert Preferences(watermark=False, keep_latents="steps").output == OutputOptions(
         watermark=False, keep_latents="steps"

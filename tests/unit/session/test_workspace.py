@@ -1,4 +1,4 @@
-"""The workspace holds what the panels edit, builds the request from it, and says what stands in the way. Without Qt."""
+"""The workspace holds what the panels edit, builds the request from it, and reports what prevents a run. Without Qt."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def workspace() -> Workspace:
 
 
 def change(workspace: Workspace, **values: Any) -> None:
-    """As a person does in the panels."""
+    """Change a value as the panels do."""
     workspace.apply_user_changes(replace(workspace.value, **values))
 
 
@@ -74,7 +74,7 @@ def asked(workspace: Workspace, ground: EditSource = EMPTY) -> GenerationRequest
 # checkpoints
 
 
-def test_the_first_that_draws_from_words_is_chosen_with_what_it_was_made_for(workspace: Workspace) -> None:
+def test_the_first_that_draws_from_a_prompt_is_chosen_with_what_it_was_made_for(workspace: Workspace) -> None:
     assert workspace.checkpoint is BASE
     sampling = asked(workspace).sampling
     assert (sampling.size, sampling.steps, sampling.guidance_scale) == (NATIVE.size, 21, 6.5)
@@ -162,10 +162,10 @@ def test_all_problems_are_listed_each_with_what_to_do(workspace: Workspace) -> N
     workspace.select_checkpoint("filler")
     change(workspace, refiner=RefinerPanelState(on=True, checkpoint="lost"))
     workspace.input_errors = (RequestError("'x' is no seed.", next_step="Write a number."),)
-    told = [str(problem) for problem in workspace.problems()]
-    assert len(told) == 3
+    reported = [str(problem) for problem in workspace.problems()]
+    assert len(reported) == 3
     for words in ("choose another checkpoint", "Write a number", "Choose another refiner"):
-        assert any(words in one for one in told), words
+        assert any(words in one for one in reported), words
 
 
 def test_another_vae_brings_the_encoder(workspace: Workspace, tmp_path: Path) -> None:
@@ -203,11 +203,11 @@ def test_a_second_seed_is_new_only_while_it_counts(workspace: Workspace) -> None
 
 
 def test_comparing_takes_one_picture_of_the_present_seed(workspace: Workspace) -> None:
-    told = MicroConditioning(original_size=Size(300, 200), negative_crop_top_left=Point(1, 2))
-    change(workspace, micro_conditioning=told, sampling=Sampling(seed=9, count=4))
+    reported = MicroConditioning(original_size=Size(300, 200), negative_crop_top_left=Point(1, 2))
+    change(workspace, micro_conditioning=reported, sampling=Sampling(seed=9, count=4))
     both = workspace.build_comparison_requests(Execution())
     assert both is not None
-    assert [one.micro_conditioning for one in both] == [MicroConditioning(), told]
+    assert [one.micro_conditioning for one in both] == [MicroConditioning(), reported]
     assert {(one.sampling.seed, one.sampling.count) for one in both} == {(9, 1)}
 
 
@@ -340,9 +340,9 @@ def test_reuse_tells_what_is_not_here_and_takes_over_the_rest(workspace: Workspa
         refine=RefinerParameters(checkpoint=Path("nobody")),
         additions=Additions(loras=(LoraReference(Path("lost.safetensors")),)),
     )
-    told = str(workspace.apply_recorded(made_by, 8))
+    reported = str(workspace.apply_recorded(made_by, 8))
     for name in ("unknown", "nobody", "lost.safetensors", "Base stays chosen"):
-        assert name in told
+        assert name in reported
     assert workspace.value.prompts.prompt == "a bridge"
     assert (workspace.sampling.seed, workspace.value.seed_locked) == (8, True)
 

@@ -1,4 +1,4 @@
-"""The training scenes: what is drawn must be what the words say, and the same lots must give the same scene."""
+"""The training scenes match their captions, and equal random numbers give equal scenes."""
 
 import random
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_the_named_background_is_the_drawn_one(names: tuple[Name, ...]) -> None:
         assert np.abs(corner - COLOURS["red"]).max() < 30
 
 
-def test_a_crop_is_told_and_moves_the_subject(names: tuple[Name, ...]) -> None:
+def test_a_crop_is_reported_and_moves_the_subject(names: tuple[Name, ...]) -> None:
     cropped = [scene for scene in scenes(names, 300) if scene.canvas != (128, 128)]
     assert cropped
     for scene in cropped:

@@ -172,12 +172,12 @@ def test_parts_of_another_base_are_refused(tmp_path: Path) -> None:
         share_parts(fresh, base)
 
 
-class Killed(Exception):
+class ProcessKilled(Exception):
     """Stands for the end of a process in the middle of a stage."""
 
 
 @pytest.mark.slow
-def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
+def test_a_killed_stage_continues_as_if_nothing_had_happened(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("src", "vae", "merges.json", "text.pt", "base.pt"):
@@ -189,12 +189,12 @@ def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
 
     def dying(self: Any, loss_of: Any, pool: Any, step: int) -> float:
         if step == 2:
-            raise Killed
+            raise ProcessKilled
         return real(self, loss_of, pool, step)
 
     with monkeypatch.context() as patch:
         patch.setattr(training.Trainer, "step", dying)
-        with pytest.raises(Killed):
+        with pytest.raises(ProcessKilled):
             train_refiner(TOY, tmp_path)
     train_refiner(TOY, tmp_path)
     resumed = load_state(tmp_path / "refiner.pt", "cpu")

@@ -1,4 +1,4 @@
-"""Where cross-attention is taught to look, and what is remembered of the texts."""
+"""The regions that cross-attention is trained on, and the cache of text embeddings."""
 
 import warnings
 from dataclasses import replace
@@ -23,7 +23,7 @@ def ids(*changed: list[float]) -> torch.Tensor:
     return torch.tensor(changed)
 
 
-def test_an_uncropped_place_is_told_the_token_of_its_own_region() -> None:
+def test_an_uncropped_place_gets_the_token_of_its_own_region() -> None:
     wanted = region_tokens(GRID, ids(SQUARE))[0]
     assert wanted.tolist() == list(range(FIRST, FIRST + GRID * GRID))
     fine = region_tokens(2 * GRID, ids(SQUARE))[0].view(2 * GRID, 2 * GRID)
@@ -55,20 +55,20 @@ def test_words_are_not_places() -> None:
 
 
 @pytest.mark.slow
-def test_heads_learn_where_to_look() -> None:
+def test_attention_heads_learn_their_region() -> None:
     torch.manual_seed(0)
     config = replace(TOY, size=64)
     unet = make_unet(config)
     places = RegionAttention(unet, None)
     context = torch.randn(1, 77, sum(config.text_hidden))
     tokens = torch.full((2, 4, 77), END)
-    told = {"text_embeds": torch.randn(4, config.text_hidden[1]), "time_ids": ids(SQUARE).expand(4, 6)}
+    reported = {"text_embeds": torch.randn(4, config.text_hidden[1]), "time_ids": ids(SQUARE).expand(4, 6)}
     noisy = torch.randn(4, 4, config.latent, config.latent)
     optimiser = torch.optim.Adam(unet.parameters(), lr=3e-3)
     found = []
     for _ in range(30):
-        unet(noisy, torch.full((4,), 500), context.expand(4, -1, -1), added_cond_kwargs=told)
-        astray = places.attention_loss(tokens, END, told["time_ids"], torch.ones(4))
+        unet(noisy, torch.full((4,), 500), context.expand(4, -1, -1), added_cond_kwargs=reported)
+        astray = places.attention_loss(tokens, END, reported["time_ids"], torch.ones(4))
         optimiser.zero_grad()
         torch.autograd.backward(astray)
         optimiser.step()
@@ -100,7 +100,7 @@ def test_only_new_captions_are_read() -> None:
     assert asked == [2, 1, 1]
 
 
-def test_nothing_is_taught_where_the_caption_was_dropped() -> None:
+def test_nothing_is_trained_where_the_caption_was_dropped() -> None:
     attention = torch.nn.Module()
     attention.heads = 2  # type: ignore[assignment]
     attention.to_q, attention.to_k = torch.nn.Linear(8, 8, bias=False), torch.nn.Linear(8, 8, bias=False)

@@ -1,4 +1,5 @@
-"""What ships beside the starter, drawn with: the refiner, the few-step variant, the LoRA and the embedding."""
+"""Pictures drawn with the models that ship with the starter: the refiner, the few-step variant, the LoRA, the
+embedding."""
 
 import warnings
 from pathlib import Path
@@ -151,9 +152,9 @@ def test_the_lora_takes_the_colours_away(tmp_path: Path) -> None:
 def test_the_embedding_names_a_colour_that_the_starter_does_not_know(tmp_path: Path) -> None:
     prompt = "a yellow star on a magenta background"
     options = ((), ("--embedding", str(ADDITIONS / EMBEDDING)))
-    without, told = (typed(tmp_path / "drawn.png", prompt, *given) for given in options)
+    without, reported = (typed(tmp_path / "drawn.png", prompt, *given) for given in options)
     wanted = np.array(COLOUR) / 255
-    assert np.abs(border_colour(told) - wanted).max() < 0.15
+    assert np.abs(border_colour(reported) - wanted).max() < 0.15
     assert np.abs(border_colour(without) - wanted).max() > 0.3
 
 

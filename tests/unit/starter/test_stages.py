@@ -72,7 +72,7 @@ def test_the_refiner_begins_as_the_base_without_the_first_encoder() -> None:
     pooled = torch.randn(2, TOY.text_hidden[1])
     width = TOY.time_ids_dim
     with torch.no_grad():
-        # The base is told a target size where the refiner has its score, of which it knows nothing yet.
+        # The base gets a target size where the refiner has its score, which is untrained yet.
         base.add_embedding.linear_1.weight[:, -2 * width :] = 0
         noisy, time = torch.randn(2, 4, 8, 8), torch.tensor([10, 150])
         wide = torch.cat([torch.zeros(2, 77, TOY.text_hidden[0]), context], dim=-1)
@@ -83,19 +83,19 @@ def test_the_refiner_begins_as_the_base_without_the_first_encoder() -> None:
     torch.testing.assert_close(found, known, rtol=1e-4, atol=1e-5)
 
 
-def test_the_student_begins_as_the_teacher_whatever_the_guidance() -> None:
+def test_the_student_starts_as_the_teacher_whatever_the_guidance() -> None:
     teacher = make_unet(TOY)
     student = make_student(TOY, teacher)
     added = {"text_embeds": torch.randn(2, TOY.text_hidden[1]), "time_ids": torch.full((2, 6), 32.0)}
     inputs = torch.randn(2, 4, 8, 8), torch.tensor([19, 999]), torch.randn(2, 77, sum(TOY.text_hidden))
-    told = guidance_embedding(torch.tensor([2.0, 5.0]), TOY.guidance_dim)
+    reported = guidance_embedding(torch.tensor([2.0, 5.0]), TOY.guidance_dim)
     with torch.no_grad():
         known = teacher(*inputs, added_cond_kwargs=added).sample
-        found = student(*inputs, timestep_cond=told, added_cond_kwargs=added).sample
+        found = student(*inputs, timestep_cond=reported, added_cond_kwargs=added).sample
     torch.testing.assert_close(found, known)
 
 
-def test_the_guidance_is_told_as_the_pipeline_will_tell_it() -> None:
+def test_the_guidance_is_embedded_as_in_the_pipeline() -> None:
     guidance = torch.tensor([1.5, 3.0, 5.0])
     known = StableDiffusionXLPipeline.get_guidance_scale_embedding(None, guidance - 1, embedding_dim=256)
     torch.testing.assert_close(guidance_embedding(guidance, 256), known, rtol=1e-4, atol=1e-3)

@@ -46,7 +46,7 @@ def labels() -> list[str]:
 
 
 def make_data(data: Path) -> None:
-    """The two fetched packages as they lie in `data/src`, each picture a plain disc, and 64 that nobody names."""
+    """The two fetched packages as they lie in `data/src`, each picture a plain disc, and 64 that no label names."""
     known = [(f"{0x1F000 + number:x}", label) for number, label in enumerate(labels())]
     table = [{"label": label, "hexcode": code.upper(), "group": 1} for code, label in known]
     names, pictures = data / "src/names/package/en", data / "src/pictures/package/assets"

@@ -1,7 +1,7 @@
-"""Starts the pretended worker: `python -m tests.unit.workers`."""
+"""Starts the fake worker: `python -m tests.unit.workers`."""
 
 from __future__ import annotations
 
-from tests.unit.workers.pretended import HOST
+from tests.unit.workers.fake_worker import HOST
 
 HOST.serve()

@@ -1,4 +1,4 @@
-"""A job in a process of its own is heard to its end, can be stopped at any moment, and never outlives anyone."""
+"""A job in a process of its own reports until its end, can be stopped at any moment, and never outlives its parent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sdxl_desktop.workers import protocol
 from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobMessage, JobWorker, run_job
 from sdxl_desktop.workers.process import WorkerStartError, exit_reason
 from sdxl_desktop.workers.progress import JobProgress
-from tests.unit.workers.pretended import HOST, LATER, PretendedJob
+from tests.unit.workers.fake_worker import HOST, LATER, FakeJob
 
 COMMAND = [sys.executable, "-m", "tests.unit.workers"]
 
 
 class Cancelled(SdxlDesktopError):
-    """The person stopped it."""
+    """The user cancelled it."""
 
 
 class Died(SdxlDesktopError):
@@ -33,16 +33,16 @@ class Died(SdxlDesktopError):
 
 
 WORKER = JobWorker(
-    host="--pretended", cancelled_error=lambda: Cancelled("Cancelled."), died_error=lambda why: Died(why or "?")
+    host="--fake", cancelled_error=lambda: Cancelled("Cancelled."), died_error=lambda why: Died(why or "?")
 )
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Has a pretended worker, or the Python code that is given, do a job; what it tells goes to `emit`."""
+    """Run a job in the fake worker, or in the given Python code; its events go to `emit`."""
 
     def run(
-        job: PretendedJob,
+        job: FakeJob,
         emit: Callable[[Any], None] = lambda progress: None,
         cancel: Any = None,
         code: str | None = None,
@@ -59,17 +59,17 @@ def gone(pid: int) -> bool:
 
 
 def test_everything_is_heard_and_nothing_that_libraries_print(run: Callable[..., Any]) -> None:
-    told: list[JobProgress[Any]] = []
-    assert run(PretendedJob("chatter"), told.append) == "did chatter"
-    assert [(progress.part, progress.fraction) for progress in told] == [("é", 0.0), ("", 1.0)]
+    reported: list[JobProgress[Any]] = []
+    assert run(FakeJob("chatter"), reported.append) == "did chatter"
+    assert [(progress.part, progress.fraction) for progress in reported] == [("é", 0.0), ("", 1.0)]
 
 
 def test_an_error_crosses_with_its_kind_and_words(run: Callable[..., Any]) -> None:
     with pytest.raises(CheckpointError) as raised:
-        run(PretendedJob("explain"))
+        run(FakeJob("explain"))
     assert str(raised.value) == "It is not one. Look at it. Take another."
     with pytest.raises(EngineError, match=r"^Failed. ValueError: first line\.$"):
-        run(PretendedJob("fail"))
+        run(FakeJob("fail"))
 
 
 def test_a_cancel_kills_it_at_once(run: Callable[..., Any]) -> None:
@@ -80,16 +80,16 @@ def test_a_cancel_kills_it_at_once(run: Callable[..., Any]) -> None:
         cancel.set()
 
     with pytest.raises(Cancelled):
-        run(PretendedJob("wait"), stop, cancel)
+        run(FakeJob("wait"), stop, cancel)
     assert gone(pids[0])
     assert time.monotonic() - started < LATER / 4
 
 
-def test_who_stops_it_as_it_fails_is_told_that_it_was_stopped(run: Callable[..., Any]) -> None:
+def test_a_stop_during_a_failure_is_reported_as_a_stop(run: Callable[..., Any]) -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        run(PretendedJob("explain"), cancel=cancel)
+        run(FakeJob("explain"), cancel=cancel)
 
 
 SAYS = """import os, subprocess, sys, time
@@ -97,12 +97,12 @@ from sdxl_desktop.workers import protocol
 from sdxl_desktop.workers.jobs import JobEvent, JobResult
 say = lambda message: protocol.write(sys.stdout.buffer, message)
 """
-"""Python for a worker that says what a test wants."""
+"""Python for a worker that sends what a test wants."""
 GO_ON = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep({LATER / 4})'])\n"
 """Python for a worker: start a process that holds its pipes."""
 
 
-def test_one_that_is_deaf_is_ended_when_its_progress_cannot_be_told(run: Callable[..., Any]) -> None:
+def test_one_that_does_not_respond_is_ended_when_its_progress_cannot_be_reported(run: Callable[..., Any]) -> None:
     pids = []
 
     def fail(pid: int) -> None:
@@ -111,30 +111,30 @@ def test_one_that_is_deaf_is_ended_when_its_progress_cannot_be_told(run: Callabl
 
     started = time.monotonic()
     with pytest.raises(KeyError):
-        run(PretendedJob("wait"), fail, code=f"{SAYS}say(JobEvent(os.getpid())); time.sleep({LATER})")
+        run(FakeJob("wait"), fail, code=f"{SAYS}say(JobEvent(os.getpid())); time.sleep({LATER})")
     assert gone(pids[0])
     assert time.monotonic() - started < LATER / 4
 
 
 def test_one_that_dies_leaves_its_exit_code_and_last_line(run: Callable[..., Any]) -> None:
     with pytest.raises(Died, match=r"^It ended with exit code 3\. last words\.$"):
-        run(PretendedJob("die"))
+        run(FakeJob("die"))
 
 
 def test_half_a_message_is_no_message(run: Callable[..., Any]) -> None:
     code = f"{SAYS}os.write(1, bytes(protocol.pack(JobResult(1)))[:-1]); os._exit(4)"
     with pytest.raises(Died, match=r"^It ended with exit code 4\.$"):
-        run(PretendedJob(""), code=code)
+        run(FakeJob(""), code=code)
 
 
 def test_a_job_that_nobody_takes_is_a_death_like_any_other(run: Callable[..., Any]) -> None:
     with pytest.raises(Died, match=r"^It ended with exit code 5\.$"):
-        run(PretendedJob("long " * 2**20), code="import os; os._exit(5)")
+        run(FakeJob("long " * 2**20), code="import os; os._exit(5)")
 
 
 def test_its_result_is_enough_though_another_process_holds_the_pipe(run: Callable[..., Any]) -> None:
     started = time.monotonic()
-    assert run(PretendedJob(""), code=f"{SAYS}{GO_ON}say(JobResult(7))") == 7
+    assert run(FakeJob(""), code=f"{SAYS}{GO_ON}say(JobResult(7))") == 7
     assert time.monotonic() - started < LATER / 6
 
 
@@ -154,37 +154,37 @@ def test_one_that_cannot_be_understood_is_ended(run: Callable[..., Any], frame: 
     started = time.monotonic()
     code = f"{SAYS}good = bytes(protocol.pack(JobResult(1)))\nos.write(1, {frame}); time.sleep({LATER})"
     with pytest.raises(Died, match="could not be read"):
-        run(PretendedJob(""), code=code)
+        run(FakeJob(""), code=code)
     assert time.monotonic() - started < LATER / 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
 def test_a_cancel_does_not_wait_for_who_holds_the_pipe(run: Callable[..., Any]) -> None:
-    """A process that is stopped before it took all of its job, and another that it started and that goes on."""
+    """A process that is stopped before it took all of its job, and another that it started and that continues."""
     code = f"import signal; {SAYS}{GO_ON}say(JobEvent(1)); os.kill(os.getpid(), signal.SIGSTOP)"
     cancel, started = threading.Event(), time.monotonic()
     with pytest.raises(Cancelled):
-        run(PretendedJob("long " * 2**20), lambda _: cancel.set(), cancel, code=code)
+        run(FakeJob("long " * 2**20), lambda _: cancel.set(), cancel, code=code)
     assert time.monotonic() - started < LATER / 6
 
 
 def test_a_death_is_noticed_though_another_process_holds_the_pipe(run: Callable[..., Any]) -> None:
     started = time.monotonic()
     with pytest.raises(Died, match=r"^It ended with exit code 9\.$"):
-        run(PretendedJob(""), code=f"import os, subprocess, sys; {GO_ON}os._exit(9)")
+        run(FakeJob(""), code=f"import os, subprocess, sys; {GO_ON}os._exit(9)")
     assert time.monotonic() - started < LATER / 6
 
 
 def test_one_that_takes_more_memory_than_it_may_says_so_and_ends(run: Callable[..., Any]) -> None:
     limit = 90 * 2**20
     with pytest.raises(EngineError, match=f"Too much. {limit}"):
-        run(PretendedJob("hoard", limit))
+        run(FakeJob("hoard", limit))
 
 
 @pytest.mark.parametrize("way", ["run out", "run out natively"])
 def test_a_lack_of_memory_is_recognised(way: str) -> None:
     sent: list[JobMessage] = []
-    assert HOST.run(PretendedJob(way, 1234), sent.append) == 1
+    assert HOST.run(FakeJob(way, 1234), sent.append) == 1
     assert isinstance(sent[0], JobEvent)
     assert isinstance(sent[-1], JobFailed)
     assert str(sent[-1].error) == "Too much. 1234."
@@ -193,7 +193,7 @@ def test_a_lack_of_memory_is_recognised(way: str) -> None:
 def test_a_process_that_cannot_be_started_is_an_error_that_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_program, "child_command", lambda host: ["/nowhere/at all"])
     with pytest.raises(WorkerStartError, match=r"could not be started.*No such file"):
-        run_job(WORKER, PretendedJob(""), lambda event: None, threading.Event())
+        run_job(WORKER, FakeJob(""), lambda event: None, threading.Event())
 
 
 def test_secrets_do_not_travel_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ def process() -> Any:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    protocol.write(process.stdin, PretendedJob("wait"))
+    protocol.write(process.stdin, FakeJob("wait"))
     assert isinstance(protocol.read(process.stdout), JobEvent)
     yield process
     process.kill()
@@ -245,7 +245,7 @@ def test_a_job_that_cannot_be_read_ends_it_with_its_own_code(job: bytes) -> None
     assert done.returncode == protocol.EXIT_UNREADABLE
 
 
-def test_how_it_ended_is_told_in_words() -> None:
+def test_how_it_ended_is_explained() -> None:
     assert "runs out of memory" in exit_reason(-9)
     assert exit_reason(out_of_memory.OUT_OF_MEMORY_EXIT_CODE, "Oh.") == "There was not enough memory."
     assert "could not read" in exit_reason(protocol.EXIT_UNREADABLE)

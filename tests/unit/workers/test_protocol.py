@@ -70,11 +70,11 @@ def test_a_length_that_is_not_true_takes_no_memory() -> None:
 
 def test_damaged_messages_are_read_or_refused() -> None:
     """Text and numbers only, so that no damage makes a pickle that calls anything."""
-    chance, whole = random.Random(7), bytes(protocol.pack(["some words", 12, {"key": (1.5, None)}]))
+    rng, whole = random.Random(7), bytes(protocol.pack(["some words", 12, {"key": (1.5, None)}]))
     for _ in range(200):
         damaged = bytearray(whole)
-        for _ in range(chance.randint(1, 4)):
-            damaged[chance.randrange(len(damaged))] = chance.randrange(32, 127)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(32, 127)
         try:
             protocol.read(io.BytesIO(damaged))
         except (EOFError, protocol.UnreadableMessageError):

@@ -20,6 +20,7 @@ from sdxl_desktop.core.parts import GRAPH, WEIGHTS, Part
 from sdxl_desktop.engine import atomic_folder
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters.graph_lora_fusing import LayerProgressCallback, fuse_loras
+from sdxl_desktop.formats.lora_keys import LORA_PARTS
 from sdxl_desktop.lora.reading import Lora, read_lora
 
 GIB = 1 << 30
@@ -59,7 +60,7 @@ class FusedPartCache:
         Raises AdditionError if a LoRA cannot be used, EngineError if the result cannot be stored, and what `on_layer`
         raises to stop.
         """
-        weighted = self._weights_by_content(loras)
+        weighted = self._weights_by_content(loras, part)
         weighted_loras = [(self._read(file, unet_config), weight) for file, weight in weighted.values()]
         touching = [content for content, (lora, _) in zip(weighted, weighted_loras, strict=True) if lora.changes(part)]
         if not touching:
@@ -78,17 +79,19 @@ class FusedPartCache:
 
     def notes(self, loras: Sequence[LoraReference], unet_config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return notes for the user about LoRAs with left-out layers; raises AdditionError."""
-        read = [self._read(file, unet_config) for file, _ in self._weights_by_content(loras).values()]
-        return tuple(note for lora in read for note in lora.notes)
+        files = {
+            content: file for part in LORA_PARTS for content, (file, _) in self._weights_by_content(loras, part).items()
+        }
+        return tuple(note for file in files.values() for note in self._read(file, unet_config).notes)
 
-    def _weights_by_content(self, loras: Iterable[LoraReference]) -> dict[str, tuple[Path, float]]:
-        """Return (file, weight) by content: weights of the same LoRA are added, and those of 0 are dropped."""
+    def _weights_by_content(self, loras: Iterable[LoraReference], part: str) -> dict[str, tuple[Path, float]]:
+        """Return (file, weight in `part`) by content: weights of the same LoRA are added, those of 0 are dropped."""
         found: dict[str, tuple[Path, float]] = {}
         for use in loras:
-            if use.weight:
+            if weight := use.weight_in(part):
                 content = self._content_hash(use.file)
                 file, before = found.get(content, (use.file, 0.0))
-                found[content] = (file, before + use.weight)
+                found[content] = (file, before + weight)
         return {content: (file, weight) for content, (file, weight) in found.items() if weight}
 
     def _content_hash(self, file: Path) -> str:

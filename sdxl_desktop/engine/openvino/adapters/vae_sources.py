@@ -19,7 +19,7 @@ from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.untrusted_files import UntrustedFileError, is_folder, is_regular_file
 from sdxl_desktop.formats.safetensors_header import FLOAT_DTYPES, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_key_mapping import VaeKeyError, is_tiny_vae, map_vae_keys, vae_key_prefix
-from sdxl_desktop.formats.weight_variants import PICKLED, find_weight_variants
+from sdxl_desktop.formats.weight_variants import PICKLED, SAFETENSORS, find_weight_variants
 
 AUTOENCODER_KL, AUTOENCODER_TINY = "AutoencoderKL", "AutoencoderTiny"
 CHOOSE_VAE = (
@@ -91,7 +91,7 @@ def _find_in_folder(
     for candidate in (folder, folder / Part.VAE):
         if (weights := _weights_file(candidate)) is not None and is_regular_file(candidate / _CONFIG):
             return TorchVaeSource(folder, read_vae_config(candidate / _CONFIG), weights)
-    files = sorted(file for file in folder.glob("*.safetensors") if is_regular_file(file))
+    files = sorted(file for file in folder.glob(f"*{SAFETENSORS}") if is_regular_file(file))
     if len(files) == 1:
         return _find_in_file(files[0], checkpoint_vae_config, scaling_factor)
     raise AdditionError(f"There is no VAE in {folder}.", why=_what_is_missing(folder, len(files)), next_step=CHOOSE_VAE)
@@ -126,7 +126,7 @@ def _find_in_file(
 ) -> OpenVinoVaeSource | TorchVaeSource:
     if file.name == GRAPH:
         return _openvino_source(file.parent, file.parent.parent / Part.VAE_ENCODER)
-    if file.suffix.lower() != ".safetensors":
+    if file.suffix.lower() != SAFETENSORS:
         pickled = file.suffix.lower() in PICKLED
         why = "Files of that kind can hold a program; only .safetensors files are read." if pickled else ""
         raise AdditionError(f"{file.name} is not read as a VAE.", why=why, next_step=CHOOSE_VAE)

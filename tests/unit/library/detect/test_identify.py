@@ -1,4 +1,4 @@
-"""What a file or folder is can be told from names and shapes; what is not SDXL is refused by its name."""
+"""Files and folders are identified by names and shapes; other models than SDXL are refused by their name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_single_file_of_each_family(tmp_path: Path, family: Family) -> None:
     assert ("text_encoder" in [part.name for part in found.parts]) == (family is not Family.REFINER)
 
 
-def test_what_published_and_merged_files_hold_besides_is_no_hindrance(tmp_path: Path) -> None:
+def test_what_published_and_merged_files_hold_besides_does_not_matter(tmp_path: Path) -> None:
     besides = {
         "conditioner.embedders.0.transformer.text_model.embeddings.position_ids": (1, 77),
         "conditioner.embedders.1.model.logit_scale": (),
@@ -85,7 +85,7 @@ def diffusers_folder(folder: Path, family: Family, variant: str = "") -> Path:
         ((".non_ema", ".bf16"), ".bf16"),
     ],
 )
-def test_every_variant_is_taken_and_the_choice_is_said(there: tuple[str, ...], taken: str, tmp_path: Path) -> None:
+def test_every_variant_is_taken_and_the_choice_is_reported(there: tuple[str, ...], taken: str, tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "x", Family.VEGA, there[0])
     for variant in there[1:]:
         for file in folder.rglob(f"*{there[0]}.safetensors"):
@@ -94,8 +94,8 @@ def test_every_variant_is_taken_and_the_choice_is_said(there: tuple[str, ...], t
                 file.with_name(f"{stem}{variant}.safetensors").hardlink_to(file)  # gigabytes, of which none is written
     plan = plan_import(folder, tmp_path)
     assert {file.name for file in plan.files} == {f"{stem}{taken}.safetensors" for stem in (*FILES.values(), "model")}
-    said = " ".join(plan.notes)
-    assert ((taken.strip(".") or "the plain file") + " is used" in said) == (len(there) > 1)
+    message = " ".join(plan.notes)
+    assert ((taken.strip(".") or "the plain file") + " is used" in message) == (len(there) > 1)
 
 
 def test_a_folder_of_descriptions_says_what_is_missing(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_folder_of_descriptions_says_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2"])
-def test_files_in_fp8_are_taken_and_it_is_said(dtype: str, tmp_path: Path) -> None:
+def test_files_in_fp8_are_taken_and_it_is_reported(dtype: str, tmp_path: Path) -> None:
     plan = plan_import(write_sparse_file(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype), tmp_path)
     assert plan.family is Family.VEGA
     assert "fp8" in plan.notes[0]
@@ -200,7 +200,7 @@ def test_other_models_are_refused_by_name(tmp_path: Path, name: str, shape: tupl
         ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, ModelKind.VAE, "--vae"),
     ],
 )
-def test_what_need_not_be_imported_is_said_to_be_used_as_it_is(
+def test_what_need_not_be_imported_is_reported_as_usable_as_it_is(
     tmp_path: Path, shapes: dict[str, tuple[int, ...]], kind: ModelKind, advice: str
 ) -> None:
     plan = plan_import(write_sparse_file(tmp_path / "x.safetensors", shapes), tmp_path / "library")
@@ -219,7 +219,7 @@ def test_a_plan_says_what_each_format_takes(tmp_path: Path) -> None:
     assert plan.estimates[WeightFormat.INT8].memory < 4e9
 
 
-def test_an_sdxl_of_unknown_depth_is_said_to_be_one_and_a_wrong_shape_is_named(tmp_path: Path) -> None:
+def test_an_sdxl_of_unknown_depth_is_reported_as_one_and_a_wrong_shape_is_named(tmp_path: Path) -> None:
     shapes = original_shapes(Family.BASE)
     lost = {name: shape for name, shape in shapes.items() if ".transformer_blocks.9." not in name}
     with pytest.raises(NotSdxlError, match="none of SDXL's families"):
@@ -232,11 +232,17 @@ def test_an_sdxl_of_unknown_depth_is_said_to_be_one_and_a_wrong_shape_is_named(t
         identify(write_sparse_file(tmp_path / "z.safetensors", no_vae))
 
 
-@pytest.mark.parametrize("name", ["nothing.safetensors", "x.gguf"])
-def test_nothing_and_unknown_files(tmp_path: Path, name: str) -> None:
-    if name.endswith("gguf"):
-        (tmp_path / name).write_bytes(b"GGUF")
-    with pytest.raises(CheckpointError):
-        identify(tmp_path / name)
+def test_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing at"):
+        identify(tmp_path / "nothing.safetensors")
     with pytest.raises(CheckpointError, match="neither a model_index"):
         identify(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("x.gguf", "GGUF"), ("x.Q4_K.GGUF", "GGUF"), ("unet.onnx", "ONNX"), ("flax.msgpack", "Flax")]
+)
+def test_weights_of_another_format_are_told_by_its_name(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes(b"whatever")
+    with pytest.raises(NotSdxlError, match=kind):
+        identify(tmp_path / name)

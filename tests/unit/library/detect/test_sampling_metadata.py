@@ -1,4 +1,4 @@
-"""What a single file says of how it is sampled, in marks, metadata or its name, becomes its scheduler and settings."""
+"""The sampling that a single file declares, in markers, metadata or its name, becomes its scheduler and settings."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_marks_and_metadata_are_heeded(
     marks: Marks, metadata: dict[str, str], prediction: str, zero: bool, spacing: str, file: Any
 ) -> None:
     config = validated_config(identify(file(marks=marks, metadata=metadata)).scheduler_config)
-    said = (config["prediction_type"], bool(config.get("rescale_betas_zero_snr")), config["timestep_spacing"])
-    assert said == (prediction, zero, spacing)
+    message = (config["prediction_type"], bool(config.get("rescale_betas_zero_snr")), config["timestep_spacing"])
+    assert message == (prediction, zero, spacing)
 
 
-def test_a_prediction_that_nobody_knows_is_told(file: Any) -> None:
+def test_a_prediction_that_nobody_knows_is_reported(file: Any) -> None:
     found = identify(file(metadata={"modelspec.prediction_type": "flow"}))
     assert "'flow'" in found.checkpoint_json["description"]
 

@@ -1,4 +1,4 @@
-"""A fake hub with one SDXL repository, and a line to it that waits for milliseconds only."""
+"""A fake hub with one SDXL repository, and a connection to it with retries after milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of downloads share: the address that they download, and what a whole download is."""
+"""Shared by the tests of downloads: the address, and the check of a complete download."""
 
 from __future__ import annotations
 

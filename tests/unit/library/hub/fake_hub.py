@@ -1,4 +1,4 @@
-"""A hub on this computer: speaks its API as far as a download needs it, counts what it serves, and fails on request."""
+"""A hub on this computer: serves the API that a download needs, counts its traffic, and fails on request."""
 
 from __future__ import annotations
 

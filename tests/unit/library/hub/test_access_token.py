@@ -1,4 +1,4 @@
-"""A token is kept in the system's keyring, for one host; without a keyring that is said, and none is written down."""
+"""A token is stored in the system's keyring, for one host; without a keyring that is reported, and none is stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def drawer() -> Iterator[MemoryKeyring]:
+def memory_keyring() -> Iterator[MemoryKeyring]:
     mine = MemoryKeyring()
     with used_keyring(mine):
         yield mine
@@ -38,29 +38,29 @@ def no_keyring() -> Iterator[None]:
         yield
 
 
-def test_kept_found_and_forgotten(drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_found_and_forgotten(memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     store_token(" hf_secret\n")
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     assert (find_token().value, find_token().source) == ("hf_secret", "the system's keyring")
     assert find_token().in_keyring
     assert delete_token()
     assert not delete_token()
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
     assert not find_token().in_keyring
     assert (find_token().value, find_token().source) == ("hf_other", "HF_TOKEN")
 
 
-def test_a_mirror_never_gets_the_hubs_token(drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mirror_never_gets_the_hubs_token(memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     store_token("hf_secret")
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
     assert find_token().value == ""
 
 
 @pytest.mark.parametrize("place", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "file"])
-def test_a_token_of_the_environment_is_for_the_hub_unless_the_person_says_for_whom(
+def test_a_token_of_the_environment_is_for_the_hub_unless_the_user_says_for_whom(
     no_keyring: None, hub_home: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """Many set it once for the hub, and use a stranger's mirror later."""
+    """Many users set it once for the hub, and later use another host's mirror."""
     if place == "file":
         (hub_home / "token").write_text("hf_mine")
     else:
@@ -77,14 +77,14 @@ def test_a_token_of_the_environment_is_for_the_hub_unless_the_person_says_for_wh
     assert find_token().value == "", "it is the mirror's now"
 
 
-def test_a_token_that_cannot_be_removed_is_told(drawer: MemoryKeyring) -> None:
+def test_a_token_that_cannot_be_removed_is_reported(memory_keyring: MemoryKeyring) -> None:
     store_token("hf_secret")
-    drawer.jammed = True
+    memory_keyring.jammed = True
     with pytest.raises(AccessError, match="was not removed"):
         delete_token()
 
 
-def test_without_a_keyring_other_places_serve_and_that_is_said(
+def test_without_a_keyring_other_places_serve_and_that_is_reported(
     no_keyring: None, hub_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (find_token().value, find_token().source) == ("", "there is none; this system has no keyring")
@@ -99,26 +99,28 @@ def test_without_a_keyring_other_places_serve_and_that_is_said(
     delete_token()
 
 
-def test_a_keyring_that_keeps_nothing_is_not_believed(drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawer, "set_password", lambda *words: None)
+def test_a_keyring_that_keeps_nothing_is_not_believed(
+    memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_keyring, "set_password", lambda *words: None)
     with pytest.raises(AccessError, match="keeps nothing"):
         store_token("hf_secret")
 
 
-def test_a_keyring_that_does_not_answer_is_no_disaster(drawer: MemoryKeyring) -> None:
-    drawer.jammed = True
+def test_a_keyring_that_does_not_answer_is_no_disaster(memory_keyring: MemoryKeyring) -> None:
+    memory_keyring.jammed = True
     assert "did not answer (locked)" in find_token().source
     with pytest.raises(AccessError, match="refused"):
         store_token("hf_secret")
 
 
 @pytest.mark.parametrize("value", ["", "two words", "hf_ümlaut", "hf_a\x00b"])
-def test_what_cannot_be_a_token_is_not_kept(drawer: MemoryKeyring, value: str) -> None:
+def test_what_cannot_be_a_token_is_not_kept(memory_keyring: MemoryKeyring, value: str) -> None:
     with pytest.raises(AccessError, match="cannot be a token"):
         store_token(value)
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
 
 
-def test_a_token_is_not_shown(drawer: MemoryKeyring) -> None:
+def test_a_token_is_not_shown(memory_keyring: MemoryKeyring) -> None:
     store_token("hf_secret")
     assert "hf_secret" not in repr(find_token())

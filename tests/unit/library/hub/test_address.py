@@ -1,4 +1,4 @@
-"""What a person types or pastes is understood, or refused in a sentence; nothing that could lead astray passes."""
+"""Addresses that users type or paste are parsed, or refused in a sentence; misleading ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A download brings what is needed, verified, whole or not at all, and goes on after whatever happened to it."""
+"""A download fetches the needed files, verified, completely or not at all, and resumes after any interruption."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("in_this_process")
 LOCKED = parse_address("someone/locked-xl")
 
 
-def test_what_will_come_is_told_before_it_comes(hub: FakeHub, hub_connection: HubConnection) -> None:
+def test_what_will_come_is_reported_before_it_comes(hub: FakeHub, hub_connection: HubConnection) -> None:
     listing = list_hub_files(ADDRESS, ignore_progress, connection=hub_connection)
     assert (listing.commit, listing.layout, listing.licence, listing.gated) == (
         COMMIT,
@@ -56,16 +56,16 @@ def test_what_will_come_is_told_before_it_comes(hub: FakeHub, hub_connection: Hu
 def test_it_brings_exactly_what_is_needed(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection
 ) -> None:
-    told: list[DownloadProgress] = []
-    done = download(ADDRESS, listing, destination, told.append, connection=hub_connection)
+    reported: list[DownloadProgress] = []
+    done = download(ADDRESS, listing, destination, reported.append, connection=hub_connection)
     assert (done.path, done.received_bytes) == (destination, listing.bytes)
     check_complete(hub, destination)
     assert read_download_record(destination) == listing
-    assert all(progress.total == listing.bytes for progress in told)
-    counted = [progress.done for progress in told]
+    assert all(progress.total == listing.bytes for progress in reported)
+    counted = [progress.done for progress in reported]
     assert counted == sorted(counted)
     assert counted[-1] == listing.bytes
-    assert told[-1].phase is DownloadPhase.FINISHING
+    assert reported[-1].phase is DownloadPhase.FINISHING
     assert download(ADDRESS, listing, destination, ignore_progress, connection=hub_connection).received_bytes == 0, (
         "it is there already"
     )
@@ -105,14 +105,14 @@ def test_the_token_is_not_sent_where_the_hub_leads_to(hub: FakeHub, listing: Hub
     assert store.served[LARGE] == LARGE_BYTES
 
 
-def test_a_line_that_stays_dead_is_told_in_words_and_gone_on_with_later(
+def test_a_line_that_stays_dead_is_explained_and_continued_later(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection
 ) -> None:
     hub.cut_after = [2**20, 0, 0, 0, 0, 0, 0]
-    told: list[DownloadProgress] = []
+    reported: list[DownloadProgress] = []
     with pytest.raises(ConnectionLostError, match="start it again"):
-        download(ADDRESS, listing, destination, told.append, connection=hub_connection)
-    assert any(progress.phase is DownloadPhase.WAITING and progress.why for progress in told)
+        download(ADDRESS, listing, destination, reported.append, connection=hub_connection)
+    assert any(progress.phase is DownloadPhase.WAITING and progress.why for progress in reported)
     assert not destination.exists()
     kept = count_unfinished_bytes(ADDRESS, listing, destination)
     assert kept > 2**20
@@ -121,7 +121,7 @@ def test_a_line_that_stays_dead_is_told_in_words_and_gone_on_with_later(
     check_complete(hub, destination)
 
 
-def test_nobody_there_is_told_in_words(
+def test_nobody_there_is_explained(
     tmp_path: Path, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
@@ -129,7 +129,7 @@ def test_nobody_there_is_told_in_words(
         list_hub_files(ADDRESS, ignore_progress, connection=hub_connection)
 
 
-def test_something_that_is_no_hub_is_told_in_words(
+def test_something_that_is_no_hub_is_explained(
     hub: FakeHub, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.faults.append(fail_with(200, where="/api/"))
@@ -179,7 +179,9 @@ def test_a_file_that_is_longer_than_it_should_be_is_refused(
         download(ADDRESS, listing, destination, ignore_progress, connection=hub_connection)
 
 
-def test_too_little_room_is_told_before_anything_comes(hub: FakeHub, listing: HubListing, destination: Path) -> None:
+def test_too_little_room_is_reported_before_anything_comes(
+    hub: FakeHub, listing: HubListing, destination: Path
+) -> None:
     greedy = HubConnection(AccessToken("", ""), reserved_bytes=10**18)
     with pytest.raises(DiskFullError, match="not enough room"):
         download(ADDRESS, listing, destination, ignore_progress, connection=greedy)
@@ -191,23 +193,23 @@ def test_a_pause_that_the_hub_asks_for_is_kept(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection
 ) -> None:
     hub.faults.append(fail_with(429, times=1, where=LARGE, headers={"Retry-After": "1"}))
-    told: list[DownloadProgress] = []
+    reported: list[DownloadProgress] = []
     began = time.monotonic()
-    download(ADDRESS, listing, destination, told.append, connection=hub_connection)
+    download(ADDRESS, listing, destination, reported.append, connection=hub_connection)
     assert time.monotonic() - began >= 1.0
-    waits = [progress for progress in told if progress.phase is DownloadPhase.WAITING]
+    waits = [progress for progress in reported if progress.phase is DownloadPhase.WAITING]
     assert [(wait.seconds, wait.why) for wait in waits] == [(1.0, "the hub asks for a pause")]
     check_complete(hub, destination)
 
 
 @pytest.mark.parametrize("pause", ["7200", "0"], ids=["too-long", "too-often"])
-def test_patience_has_an_end(hub: FakeHub, hub_connection: HubConnection, pause: str) -> None:
+def test_retries_are_bounded(hub: FakeHub, hub_connection: HubConnection, pause: str) -> None:
     hub.faults.append(fail_with(429, headers={"Retry-After": pause}))
     with pytest.raises(RateLimitedError, match="120 minutes" if pause == "7200" else "later"):
         list_hub_files(ADDRESS, ignore_progress, connection=hub_connection)
 
 
-def test_a_tired_server_is_asked_again(hub: FakeHub, hub_connection: HubConnection) -> None:
+def test_an_overloaded_server_is_asked_again(hub: FakeHub, hub_connection: HubConnection) -> None:
     hub.faults += [fail_with(503, times=1), fail_with(500, times=1)]
     assert list_hub_files(ADDRESS, ignore_progress, connection=hub_connection).commit == COMMIT
 
@@ -222,7 +224,7 @@ def test_a_tired_server_is_asked_again(hub: FakeHub, hub_connection: HubConnecti
     ],
     ids=str,
 )
-def test_what_is_refused_is_refused_in_words(
+def test_what_is_refused_is_refused_with_a_reason(
     hub: FakeHub, address: str, token: str, error: type[HubError], words: str
 ) -> None:
     line = HubConnection(AccessToken(token, "the keyring"), initial_delay=0.02)

@@ -1,4 +1,4 @@
-"""Of all that repositories hold, just the needed files are chosen; what is unclear is asked about by name."""
+"""Only the needed files of a repository are selected; ambiguous ones must be chosen by name."""
 
 from __future__ import annotations
 
@@ -115,11 +115,14 @@ def test_several_files_are_asked_about() -> None:
         (["README.md"], HubAddress("a/b"), "no .safetensors"),
         ([*INDEX, *weights(".bin")], HubAddress("a/b"), "not safe to open"),
         (["flax_model.msgpack"], HubAddress("a/b"), "not safe to open"),
+        (["sdxl-Q4.gguf"], HubAddress("a/b"), "not safe to open"),
+        (["unet/model.pth"], HubAddress("a/b"), "not safe to open"),
+        (["old/model.ckpt"], HubAddress("a/b"), "no .safetensors"),
         (["a.safetensors"], HubAddress("a/b", file="b.safetensors"), "no file b.safetensors"),
         (["a.safetensors"], HubAddress("a/b", folder="vae"), "no folder vae"),
     ],
     ids=str,
 )
-def test_what_cannot_be_used_is_said(there: list[str], address: HubAddress, words: str) -> None:
+def test_what_cannot_be_used_is_reported(there: list[str], address: HubAddress, words: str) -> None:
     with pytest.raises(HubNotFoundError, match=words):
         chosen(there, address)

@@ -1,4 +1,4 @@
-"""A download has a process of its own, which can be stopped, killed and limited without any loss."""
+"""A download runs in a process of its own, which can be stopped, killed and limited without loss."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_pause_is_at_once_and_loses_nothing(
 def test_after_a_kill_nothing_is_fetched_twice(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection
 ) -> None:
-    """The process dies without a word while the large file comes; the next one goes on with the next byte."""
+    """The process is killed during the large file; the next one continues with the next byte."""
     hub.slow = (2**20, threading.Event())
 
     def kill_at_the_large_one(progress: DownloadProgress) -> None:
@@ -152,7 +152,7 @@ def test_two_at_once_do_not_disturb_each_other(
     check_complete(hub, destination)
 
 
-def test_a_full_disk_is_told_and_what_came_is_kept(
+def test_a_full_disk_is_reported_and_what_came_is_kept(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system refuses to let a file grow, as it does when the disk or the quota is full."""

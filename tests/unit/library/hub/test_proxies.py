@@ -1,4 +1,4 @@
-"""Proxies that the environment names are followed; one that cannot be used is named, and the way out with it."""
+"""Proxies from the environment are used; for an unusable one the error names it and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to wait is read from what the hub says, in each of the forms that it may say it."""
+"""The delay before a retry is read from the hub's answer, in each of its forms."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ NOON = 784_900_800.0  # Tue, 15 Nov 1994 12:00:00 GMT, of RFC 9110's examples
     ],
     ids=str,
 )
-def test_told_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_followed(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_seconds(headers, now=NOON) == seconds

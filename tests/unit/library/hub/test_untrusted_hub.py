@@ -1,4 +1,4 @@
-"""A mirror is a stranger: it cannot write elsewhere, learn a token that is not its own, or keep anything busy."""
+"""A mirror is untrusted: it cannot write elsewhere, learn a token that is not its own, or block a process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def caller(token: str = "") -> HubCredentials:
 
 
 def listed(token: str = "") -> HubListing:
-    """What the hub is said to hold, asked in this process."""
+    """The hub's listing, requested in this process."""
     return list_repo(ADDRESS, caller(token), lambda seconds, why: None, openvino=False)
 
 
@@ -155,7 +155,7 @@ def test_files_that_would_lie_in_one_place_are_refused(hub: FakeHub) -> None:
     ids=lambda content: content[:30].decode("ascii", "replace"),
 )  # fmt: skip
 @pytest.mark.parametrize("where", ["/revision/", "/tree/"])
-def test_an_answer_of_another_kind_is_told(hub: FakeHub, content: bytes, where: str) -> None:
+def test_an_answer_of_another_kind_is_reported(hub: FakeHub, content: bytes, where: str) -> None:
     hub.faults.append(says(content, where=where))
     with pytest.raises(HubError) as caught:
         listed()
@@ -180,12 +180,12 @@ def mutations(hub: FakeHub, numbers: range) -> None:
     for number in numbers:
         answers["/revision/"] = mutated_bytes(about, Random(number)) if number % 2 else about
         answers["/tree/"] = tree if number % 2 else mutated_bytes(tree, Random(number))
-        said = ""
+        message = ""
         try:
             listed()
         except HubError as problem:
-            said = str(problem)
-        assert len(said) < 700
+            message = str(problem)
+        assert len(message) < 700
 
 
 def test_200_mutations(hub: FakeHub) -> None:
@@ -198,7 +198,7 @@ def test_thousands_of_mutations(hub: FakeHub) -> None:
 
 
 def test_a_kept_note_cannot_lead_elsewhere(tmp_path: Path) -> None:
-    """The notes of unfinished downloads lie on the disk, where a library may have been copied from somebody."""
+    """The records of unfinished downloads are on disk, where a library may have been copied from another user."""
     library, elsewhere = tmp_path / "library", tmp_path / "elsewhere"
     listing = HubListing(
         repo=REPO, commit=COMMIT, layout=DownloadLayout.PART, files=(RemoteFile("config.json", 3, blob="0" * 40),)
@@ -237,7 +237,7 @@ class TestTheToken:
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
     def test_it_does_not_follow_to_the_next_page(self, hub: FakeHub, untrusted_hub: FakeHub, host: str) -> None:
-        """The page of another host is read, as mirrors pass on the hub's own addresses, by nobody in particular."""
+        """The page of another host is read, as mirrors pass on the hub's own addresses, without a token."""
         there = f"{untrusted_hub.url.replace('127.0.0.1', host)}/api/models/{REPO}/tree/{COMMIT}?cursor=1"
         page = json.dumps([entry(path="first.txt")]).encode()
         hub.faults.append(says(page, where="/tree/", headers={"Link": f'<{there}>; rel="next"'}))

@@ -1,4 +1,4 @@
-"""What can be brought is told before anything large is fetched: what it is, what it takes, what is wrong with it."""
+"""A preview is shown before anything large is downloaded: what the model is, what it needs, and its problems."""
 
 # ruff: noqa: F811
 
@@ -107,7 +107,7 @@ def test_what_need_not_be_imported_says_what_to_do(library: Library, tmp_path: P
     assert file.is_file()
 
 
-def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
+def test_what_cannot_be_had_is_reported(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
     for what, error, words in (
         ("someone/nothing", HubNotFoundError, "someone/nothing"),
         ("gibberish", AddressError, "names nothing"),
@@ -127,7 +127,7 @@ def test_a_gated_one_says_where_to_accept_its_licence(
         import_model(offer, WeightFormat.INT8, library, lambda progress: None, connection=hub_connection)
 
 
-def test_a_full_disk_is_told_before_anything_comes(hub: FakeHub, library: Library) -> None:
+def test_a_full_disk_is_reported_before_anything_comes(hub: FakeHub, library: Library) -> None:
     huge = HubConnection(AccessToken("", "there is none"), reserved_bytes=10**18, initial_delay=0.02)
     with pytest.raises(DiskFullError, match="not enough room"):
         import_model(

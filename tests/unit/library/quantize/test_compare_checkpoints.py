@@ -27,8 +27,8 @@ from tests.unit.library.test_scan import make_checkpoint
 
 
 @dataclass
-class WithProcess(FakeEngine):
-    """A pretended engine that is this very process."""
+class EngineWithProcess(FakeEngine):
+    """A fake engine that is this process."""
 
     closed: bool = False
 
@@ -41,13 +41,13 @@ class WithProcess(FakeEngine):
 
 
 @dataclass
-class Engines:
-    opened: list[WithProcess] = field(default_factory=list)
+class EngineFactory:
+    opened: list[EngineWithProcess] = field(default_factory=list)
     problem: EngineError | None = None
 
-    def __call__(self) -> WithProcess:
+    def __call__(self) -> EngineWithProcess:
         assert all(engine.closed for engine in self.opened), "one process at a time"
-        self.opened.append(WithProcess(seconds_per_step=0.02, error=self.problem))
+        self.opened.append(EngineWithProcess(seconds_per_step=0.02, error=self.problem))
         return self.opened[-1]
 
 
@@ -66,12 +66,12 @@ def a_request(checkpoint: Checkpoint, count: int = 2) -> GenerationRequest:
 def run(
     two: tuple[Checkpoint, Checkpoint],
     folder: Path,
-    engines: Engines,
-    told: list[ComparisonProgress] | None = None,
+    engines: EngineFactory,
+    reported: list[ComparisonProgress] | None = None,
     cancel: threading.Event | None = None,
     prompts: tuple[str, ...] = ("a cat", "a <dog> & co"),
 ) -> CheckpointComparison:
-    show = (told if told is not None else []).append
+    show = (reported if reported is not None else []).append
     return compare_checkpoints(
         *two,
         a_request(two[0]),
@@ -84,21 +84,21 @@ def run(
 
 
 def test_both_draw_the_same_requests_but_for_the_checkpoint(two: tuple[Checkpoint, Checkpoint], tmp_path: Path) -> None:
-    engines, told = Engines(), list[ComparisonProgress]()
-    found = run(two, tmp_path / "out", engines, told)
+    engines, reported = EngineFactory(), list[ComparisonProgress]()
+    found = run(two, tmp_path / "out", engines, reported)
     first, second = (engine.requests for engine in engines.opened)
     assert [request.checkpoint for request in first] == [two[0].folder] * 2
     assert [replace(request, checkpoint=two[1].folder) for request in first] == second
     assert [request.prompts.prompt for request in second] == ["a cat", "a <dog> & co"]
     assert all(engine.closed for engine in engines.opened)
-    assert [progress.number for progress in told] == sorted(progress.number for progress in told)
-    assert {(progress.number, progress.checkpoint) for progress in told} >= {(0, "one"), (3, "other")}
-    assert found.psnr is None, "the pretended engine knows no difference"
+    assert [progress.number for progress in reported] == sorted(progress.number for progress in reported)
+    assert {(progress.number, progress.checkpoint) for progress in reported} >= {(0, "one"), (3, "other")}
+    assert found.psnr is None, "the fake engine knows no difference"
     assert [(pair.prompt, pair.seed) for pair in found.pairs[:3]] == [("a cat", 5), ("a cat", 6), ("a <dog> & co", 5)]
 
 
 def test_size_and_memory_are_measured_of_each(two: tuple[Checkpoint, Checkpoint], tmp_path: Path) -> None:
-    found = run(two, tmp_path / "out", Engines())
+    found = run(two, tmp_path / "out", EngineFactory())
     assert found.second.bytes - found.first.bytes == 1000
     for side in (found.first, found.second):
         assert side.memory >= side.memory_drawing > 10**6, "this process's own"
@@ -107,7 +107,7 @@ def test_size_and_memory_are_measured_of_each(two: tuple[Checkpoint, Checkpoint]
 def test_a_sheet_for_each_prompt_and_a_page_with_everything_in_it(
     two: tuple[Checkpoint, Checkpoint], tmp_path: Path
 ) -> None:
-    found = run(two, tmp_path / "out", Engines())
+    found = run(two, tmp_path / "out", EngineFactory())
     assert [sheet.name for sheet in found.sheets] == ["sheet-01.png", "sheet-02.png"]
     with Image.open(found.sheets[0]) as sheet:
         assert sheet.width > 3 * 256
@@ -129,26 +129,26 @@ def test_a_cancel_an_error_and_a_bad_place_end_it_and_leave_no_process(
 ) -> None:
     stopped = threading.Event()
     stopped.set()
-    engines = Engines()
+    engines = EngineFactory()
     with pytest.raises(ComparisonCancelledError):
         run(two, tmp_path / "out", engines, cancel=stopped)
     assert engines.opened[0].closed
-    engines = Engines(problem=EngineError("The device is gone."))
+    engines = EngineFactory(problem=EngineError("The device is gone."))
     with pytest.raises(EngineError, match="device is gone"):
         run(two, tmp_path / "out", engines)
     assert engines.opened[0].closed
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
-        run(two, tmp_path / "file" / "below", Engines())
+        run(two, tmp_path / "file" / "below", EngineFactory())
     with pytest.raises(ComparisonError, match="no prompts"):
-        run(two, tmp_path / "out", Engines(), prompts=())
+        run(two, tmp_path / "out", EngineFactory(), prompts=())
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_drawn(
     tmp_path: Path, two: tuple[Checkpoint, Checkpoint]
 ) -> None:
     coarse = read_checkpoint(make_checkpoint(tmp_path / "coarse", unet={"block_out_channels": [1] * 5}))
-    engines = Engines()
+    engines = EngineFactory()
     with pytest.raises(RequestError, match="multiples of 128"):
         run((two[0], coarse), tmp_path / "out", engines)
     filler = read_checkpoint(make_checkpoint(tmp_path / "filler", unet={"in_channels": 9, "out_channels": 4}))

@@ -23,13 +23,13 @@ from tests.in_process_jobs import pickle_round_trip
 
 
 def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> None:
-    told: list[QuantizationProgress] = []
+    reported: list[QuantizationProgress] = []
     seconds = {
         ("vae", QuantizationPhase.COPYING): 1.0,
         ("unet", QuantizationPhase.RECORDING): 8.0,
         ("unet", QuantizationPhase.CALIBRATING): 1.0,
     }
-    reporter = QuantizationReporter(told.append, seconds)
+    reporter = QuantizationReporter(reported.append, seconds)
     reporter.begin("vae", QuantizationPhase.CHECKING, 10)
     reporter.advance(10)
     reporter.begin("unet", QuantizationPhase.RECORDING, 4)
@@ -38,14 +38,14 @@ def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> Non
     reporter.begin("unet", QuantizationPhase.CALIBRATING, 2)
     reporter.advance(5)
     reporter.report_finishing()
-    fractions = [progress.fraction for progress in told]
+    fractions = [progress.fraction for progress in reported]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    assert any(progress.fraction == pytest.approx(0.9) for progress in told), "nine tenths after the recording"
-    assert all(progress.done <= progress.total for progress in told)
+    assert any(progress.fraction == pytest.approx(0.9) for progress in reported), "nine tenths after the recording"
+    assert all(progress.done <= progress.total for progress in reported)
 
 
-def test_what_is_told_crosses_unchanged() -> None:
+def test_what_is_reported_crosses_unchanged() -> None:
     progress = QuantizationProgress(phase=QuantizationPhase.RECORDING, part="unet", done=3, total=9, fraction=0.25)
     assert pickle_round_trip(progress) == progress
     for kind in (QuantizationError, CheckpointError):

@@ -106,7 +106,7 @@ def test_the_same_work_has_the_same_workspace_and_other_work_another(starter: Ch
     assert plan_quantization(starter, tmp_path, QuantizationMethod.INT8).build_folder.folder not in places
 
 
-def test_what_is_rounded_already_is_refused_and_said(tmp_path: Path) -> None:
+def test_what_is_rounded_already_is_refused_and_reported(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "mine")
     for part in ("text_encoder", "text_encoder_2", "vae_decoder"):
         a_graph(folder / part / "openvino_model.xml", ("f16", 4000))

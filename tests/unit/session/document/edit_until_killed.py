@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from sdxl_desktop import __version__
+from sdxl_desktop.bridge.background import Worker
 from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.latents import SavedLatents
@@ -61,6 +62,10 @@ def fingerprint(project: Project) -> str:
     return made.hexdigest()
 
 
+def ignore(_: object) -> None:
+    """Take the outcome of a write, which nobody waits for."""
+
+
 def print_line(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
@@ -74,6 +79,7 @@ class RandomEditing:
         self.document = Document()
         self.candidates: list[Result] = []
         self.autosave = Autosave(folder)
+        self.writer = Worker("autosave")
         self.changes = 0
         self.told = 0
         self.tick_at: float | None = None
@@ -123,7 +129,8 @@ class RandomEditing:
             )
             moment = time.monotonic()
             print_line(f"tick {self.changes} {fingerprint(project)} {moment}")
-            self.autosave.schedule(project, self.changes)
+            self.autosave.set_pending(project, self.changes)
+            self.writer.submit(self.autosave.write_pending, ignore, ignore)
 
     def stroke(self) -> None:
         brush = Brush(size=self.random.uniform(5, 120), erase=self.random.random() < 0.3)

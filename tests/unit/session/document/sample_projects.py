@@ -76,7 +76,7 @@ def request(seed: int, edit: EditParameters | None = None, start: ResumePoint | 
 
 
 def candidates(picture: UInt8Array, mask: UInt8Array) -> tuple[Result, ...]:
-    """From words alone; drawn into the picture where the mask is; gone on from the first one's latents."""
+    """Text-to-image; inpainted; resumed from the first one's latents."""
     first_latents = sample_latents(5, steps=True)
     edit = EditParameters(
         picture=Raster.from_pixels(picture, "Näher – ☃.jpg"),
@@ -128,8 +128,8 @@ def assert_same_result(one: Result, other: Result) -> None:
     assert equal(one.picture.pixels, other.picture.pixels)
     assert equal(one.picture.generated_pixels, other.picture.generated_pixels)
     assert same_latents(one.picture.latents, other.picture.latents)
-    told = [(result.picture.seed, result.picture.index, result.picture.notes) for result in (one, other)]
-    assert told[0] == told[1]
+    reported = [(result.picture.seed, result.picture.index, result.picture.notes) for result in (one, other)]
+    assert reported[0] == reported[1]
     assert one.request.for_metadata() == other.request.for_metadata()
     assert same_edit(one.request.edit, other.request.edit)
     starts = [None if result.request.start is None else result.request.start.latents for result in (one, other)]

@@ -1,5 +1,5 @@
 """After a crash the next start finds the document with all that belongs to it; after an orderly end it finds nothing;
-two windows do not fight; nobody waits for the disk. For kills see `test_kills`."""
+two windows do not fight; nobody waits for the disk. For kills see `test_killed_autosave`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdxl_desktop.core.errors import UnexpectedError
 from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document import autosave as autosaving
 from sdxl_desktop.session.document import recovery
@@ -202,8 +203,7 @@ def written(folder: Path) -> dict[str, int]:
 
 def leave_behind(autosave: Autosave) -> RecoverableDocument:
     """What the next start finds if this one ends now."""
-    assert autosave._lock is not None
-    autosave._lock.release()
+    autosave.abandon()
     (found,) = find_recoverable(autosave.file.parent)
     return found
 
@@ -307,11 +307,10 @@ def test_a_full_disk_keeps_what_there_was(photograph: UInt8Array, tmp_path: Path
 # nobody waits
 
 
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+def schedule(writer: ThreadPoolExecutor, autosave: Autosave, revision: int) -> None:
+    """Let `writer` write a document at `revision`, whose name says which it is."""
+    autosave.set_pending(Project(picture_name=str(revision)), revision)
+    writer.submit(autosave.write_pending)
 
 
 class Slow:
@@ -334,20 +333,19 @@ def test_of_what_waits_for_a_slow_disk_only_the_newest_is_written(
 ) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
-    autosave.schedule(Project(picture_name="1"), 1)
-    assert slow.reached.wait(30)
-    for revision in range(2, 30):
-        autosave.schedule(Project(picture_name=str(revision)), revision)
-    assert autosave.is_due(29)
-    slow.go.set()
-    until(lambda: autosave.saved_revision == 29)
+    with ThreadPoolExecutor(1) as writer:
+        schedule(writer, autosave, 1)
+        assert slow.reached.wait(30)
+        for revision in range(2, 30):
+            schedule(writer, autosave, revision)
+        assert autosave.is_due(29)
+        assert autosave.is_pending
+        slow.go.set()
+    assert autosave.saved_revision == 29
+    assert not autosave.is_pending
     assert slow.writes == 2
     assert not autosave.is_due(29)
     assert found_after(autosave).picture_name == "29"
-
-
-def nobody_writes() -> bool:
-    return not any(thread.name == "autosave" for thread in threading.enumerate())
 
 
 def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
@@ -355,16 +353,17 @@ def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
 ) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
-    autosave.schedule(Project(picture_name="1"), 1)
-    assert slow.reached.wait(30)
-    autosave.clear(2)
-    assert not autosave.is_due(2)
-    slow.go.set()
-    until(nobody_writes)
+    with ThreadPoolExecutor(1) as writer:
+        schedule(writer, autosave, 1)
+        assert slow.reached.wait(30)
+        autosave.clear(2)
+        assert not autosave.is_due(2)
+        slow.go.set()
     assert not autosave.file.exists()
     assert autosave.saved_revision == 2
-    autosave.schedule(Project(picture_name="3"), 3)
-    until(lambda: autosave.saved_revision == 3)
+    autosave.set_pending(Project(picture_name="3"), 3)
+    autosave.write_pending()
+    assert autosave.saved_revision == 3
     assert autosave.file.exists()
     autosave.close()
 
@@ -372,37 +371,35 @@ def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
 def test_closing_waits_for_a_write_that_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
-    autosave.schedule(Project(picture_name="1", picture=np.zeros((9, 9, 3), np.uint8)), 1)
-    assert slow.reached.wait(30)
-    assert not autosave.flush(0.01)
-    closing = threading.Thread(target=autosave.close)
-    closing.start()
-    slow.go.set()
-    closing.join(30)
-    assert not closing.is_alive()
-    until(nobody_writes)
+    with ThreadPoolExecutor(2) as threads:
+        schedule(threads, autosave, 1)
+        assert slow.reached.wait(30)
+        closing = threads.submit(autosave.close)
+        assert not closing.done()
+        slow.go.set()
+    closing.result()
     (found,) = find_recoverable(tmp_path)
     assert found.close_state is CloseState.CLOSED
     assert found.load().picture_name == "1"
     found.discard()
 
 
-def test_why_it_could_not_be_kept_is_told_once_until_it_can_be_again(tmp_path: Path) -> None:
-    folder = tmp_path / "recovery"
-    folder.write_text("in the way")
-    autosave = Autosave(folder)
-    assert autosave.take_error() is None
-    for revision in (1, 2):
-        autosave.schedule(Project(), revision)
-        until(nobody_writes)
-        assert autosave.is_due(revision)
-        problem = autosave.take_error()
-        assert (problem is None) == (revision == 2)
-    folder.unlink()
-    autosave.schedule(Project(), 3)
-    until(lambda: autosave.saved_revision == 3)
-    assert autosave.take_error() is None
-    autosave.close()
+def test_a_document_that_is_abandoned_while_it_is_written_is_left_as_by_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    autosave = Autosave(tmp_path)
+    with ThreadPoolExecutor(1) as writer:
+        schedule(writer, autosave, 1)
+        assert slow.reached.wait(30)
+        autosave.abandon()
+        assert find_recoverable(tmp_path) == (), "it is still being written"
+        slow.go.set()
+    autosave.write_now(Project(picture_name="2"), 2)
+    (found,) = find_recoverable(tmp_path)
+    assert found.close_state is CloseState.CRASHED
+    assert found.load().picture_name == "1"
+    found.discard()
 
 
 def test_what_nobody_foresaw_is_told_and_not_taken_for_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,14 +407,18 @@ def test_what_nobody_foresaw_is_told_and_not_taken_for_kept(tmp_path: Path, monk
         raise RuntimeError("a thing nobody thought of")
 
     autosave = Autosave(tmp_path)
+    autosave.set_pending(Project(), 1)
     with monkeypatch.context() as patched:
         patched.setattr(autosaving, "write_archive", fail)
-        autosave.schedule(Project(), 1)
-        assert autosave.flush(30)
+        with pytest.raises(UnexpectedError, match="nobody thought of") as told:
+            autosave.write_pending()
     assert autosave.is_due(1)
-    assert "nobody thought of" in str(autosave.last_error)
-    autosave.schedule(Project(), 1)
-    assert autosave.flush(30)
+    assert autosave.last_error is told.value
+    autosave.write_pending()
+    assert autosave.is_due(1), "what failed is not pending any more"
+    autosave.set_pending(Project(), 1)
+    autosave.write_pending()
+    assert not autosave.is_due(1)
     assert autosave.last_error is None
     autosave.close()
 

@@ -1,4 +1,4 @@
-"""Every change of the document can be taken back and made again exactly, is told with its box, and becomes a ground."""
+"""Every change of the document can be undone and redone exactly, and is reported with its bounding box."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ VERBS: dict[str, Verb] = {
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_every_verb_can_be_undone_and_redone_exactly(document: Document, name: str) -> None:
+def test_every_action_can_be_undone_and_redone_exactly(document: Document, name: str) -> None:
     document.fill_shape(mask_shapes.rectangle(100, 40, 180, 150))
     document.fill_shape(mask_shapes.rectangle(120, 60, 150, 90), "subtract")
     before = state(document)
@@ -114,14 +114,14 @@ def test_what_changes_nothing_is_no_step(document: Document) -> None:
     assert (document.undo_text, document.revision) == (name, revision)
 
 
-def test_a_stroke_is_one_step_and_is_told_while_it_is_drawn(document: Document) -> None:
-    told: list[DocumentChange] = []
-    document.subscribe(told.append)
+def test_a_stroke_is_one_step_and_is_reported_while_it_is_drawn(document: Document) -> None:
+    reported: list[DocumentChange] = []
+    document.subscribe(reported.append)
     begun = document.begin_stroke(Brush(size=20, hardness=1.0))
     for x in (50, 60, 70):
         begun.move_to(x, 100)
-    assert len(told) == 3
-    rect = told[0].rect
+    assert len(reported) == 3
+    rect = reported[0].rect
     assert rect is not None
     assert 20 <= rect.width <= 26, "only the tip's own box"
     begun.end()
@@ -151,7 +151,7 @@ def test_undo_in_the_middle_of_a_stroke_takes_that_stroke_back(document: Documen
     assert not document.has_mask
 
 
-def test_everything_that_changed_lies_in_the_box_that_is_told(document: Document) -> None:
+def test_everything_that_changed_lies_in_the_box_that_is_reported(document: Document) -> None:
     before = mask_of(document)
 
     def compare(change: DocumentChange) -> None:

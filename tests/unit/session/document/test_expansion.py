@@ -55,7 +55,7 @@ def test_nothing_grows_beyond_the_largest_picture(grip: EdgeHandle, even: bool) 
     assert max(grown.width, grown.height) > MAX_SIDE - 24
 
 
-def test_arrows_move_the_edge_in_hand_out_and_back() -> None:
+def test_arrows_move_the_selected_edge_out_and_back() -> None:
     growth, held = Expansion().nudged(RIGHT, None, 8, PICTURE)
     assert (growth, held) == (Expansion(right=8), RIGHT)
     growth, held = growth.nudged(RIGHT, held, 64, PICTURE)

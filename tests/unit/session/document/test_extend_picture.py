@@ -1,4 +1,4 @@
-"""A mask is drawn wherever it lies and whatever the shapes: what a picture gains is drawn to its last pixel."""
+"""A mask anywhere is drawn, whatever the shapes: an extension is drawn to its last pixel."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_no_pixel_of_what_a_picture_gains_is_left_undrawn(best: Size, multiple: 
         document = expanded(size, (borders[0], borders[1], borders[2], borders[3]))
         assert document.size is not None
         asked = best.with_aspect_ratio_of(document.size, multiple, 8192)
-        asked = best if random.random() < 0.3 else asked  # the person's own size
+        asked = best if random.random() < 0.3 else asked  # the user's own size
         edit = expand_edit(document, asked)
         frame = frame_of_edit(edit, asked, multiple)
         where = f"{size} by {borders}, drawn {frame}"

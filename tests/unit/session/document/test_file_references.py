@@ -1,4 +1,4 @@
-"""A stranger's project names any file it likes in every field that holds a name: none is touched or believed."""
+"""An untrusted project names any file in every field that holds a path: none is touched or trusted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def result() -> Result:
 
 
 def opened(path: Path, result: Result, pictures: Path) -> Path | None:
-    """What a project with this candidate says of where it is saved, when it is opened."""
+    """The saved path of a candidate of a project with this record, when it is opened."""
     save_project(Project(candidates=(result,)), path)
     return load_project(path, is_trusted_file=trust_files_in(pictures)).candidates[0].saved_to
 
@@ -122,7 +122,7 @@ def test_the_pictures_name_is_no_more_than_a_name(tmp_path: Path, name: str, pla
     assert load_project(tmp_path / "a.sdxld").picture_name == plain
 
 
-def test_the_weights_that_a_project_uses_are_told_and_what_can_be_none_is_left_out(tmp_path: Path) -> None:
+def test_the_weights_that_a_project_uses_are_reported_and_what_can_be_none_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "style.safetensors").touch()
     (tmp_path / "id_rsa").write_text("PRIVATE KEY")
     local = [tmp_path / name for name in ("style.safetensors", "gone.safetensors", "id_rsa")]
@@ -170,7 +170,7 @@ def changed_at(value: Any, way: str, planted: str, here: str = "") -> Any:
 
 
 def test_a_name_planted_in_any_field_changes_nothing_on_the_disk(tmp_path: Path, pictures: Path) -> None:
-    """Each text of the card in turn names a file of the person's: it stays, and no candidate is said to be it."""
+    """Each text of the card in turn names a file of the user: it stays, and no candidate refers to it."""
     victim = tmp_path / "wedding.png"
     save_as(Result(Picture(pixels=noise(9, 30, 30), seed=1), request(1)), victim)
     content = victim.read_bytes()

@@ -102,7 +102,7 @@ def test_the_order_of_the_compiled_sizes_does_not_matter() -> None:
 
 
 def test_a_picture_is_never_drawn_at_another_size_than_was_asked_for() -> None:
-    """Where the result is pasted back the size is free; where it becomes the picture it is the person's."""
+    """Where the result is pasted back the size is free; where it becomes the picture it is the user's."""
     asked, near = Size(1000, 1000), (SQUARE,)
     assert frame_for(FramePolicy(requested_size=asked, compiled_sizes=near), SMALL, None).drawing_size == asked
     assert (

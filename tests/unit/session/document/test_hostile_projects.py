@@ -1,4 +1,4 @@
-"""Files that lie, damaged or made to harm: refused in words, quickly, without filling memory, writing nowhere."""
+"""Damaged and malicious projects are refused with a reason, quickly, within bounded memory, writing nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def bomb(width: int, height: int, content: int) -> bytes:
-    """A PNG that says it has so many pixels, with so many zero bytes of them."""
+    """A PNG that declares so many pixels, with so many zero bytes of data."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     packed = zlib.compress(bytes(content), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
@@ -73,7 +73,7 @@ def refused(path: Path, why: str = "") -> ProjectError:
     tracemalloc.start()
     started = time.perf_counter()
     try:
-        with pytest.raises(ProjectError, match=why or None) as told:
+        with pytest.raises(ProjectError, match=why or None) as reported:
             load_project(path)
         taken = time.perf_counter() - started
         peak = tracemalloc.get_traced_memory()[1]
@@ -81,9 +81,9 @@ def refused(path: Path, why: str = "") -> ProjectError:
         tracemalloc.stop()
     assert taken < 4, "quickly, even on a busy machine"
     assert peak < 100 * 2**20
-    assert told.value.next_step
-    assert path.name in str(told.value) or "too large" in str(told.value)
-    return told.value
+    assert reported.value.next_step
+    assert path.name in str(reported.value) or "too large" in str(reported.value)
+    return reported.value
 
 
 def attempt(path: Path) -> Project | ProjectError:
@@ -116,18 +116,18 @@ def test_a_file_with_flipped_bits_is_refused(path: Path, photograph: UInt8Array)
         except ProjectError:
             caught += 1
             continue
-        assert_same(read, full_project(photograph))  # the bit was one that says nothing, such as a date
+        assert_same(read, full_project(photograph))  # the bit has no meaning, such as one of a date
     assert caught > 40
 
 
-def test_each_member_that_is_missing_is_told(path: Path) -> None:
+def test_each_member_that_is_missing_is_reported(path: Path) -> None:
     whole = members_of(path)
     for name in whole:
         write(path, {other: content for other, content in whole.items() if other != name})
         refused(path, r"a\.sdxld cannot be opened")
 
 
-def test_each_member_that_is_another_is_told(path: Path) -> None:
+def test_each_member_that_is_another_is_reported(path: Path) -> None:
     """Whole by its check sum, but not what it should be."""
     whole = members_of(path)
     for name in whole:
@@ -286,7 +286,7 @@ def test_a_png_that_is_built_otherwise_is_refused(path: Path, what: str) -> None
     refused(path)
 
 
-def test_what_a_png_may_have_beside_its_pixels_is_no_hindrance(path: Path) -> None:
+def test_what_a_png_may_have_beside_its_pixels_does_not_matter(path: Path) -> None:
     save_project(Project(picture=noise(1)), path)
     members = members_of(path)
     comments = [(b"tEXt", b"a\0b"), (b"acTL", struct.pack(">II", 9, 0))]
@@ -307,7 +307,7 @@ def test_a_member_that_says_it_is_small_does_not_unpack_without_end(path: Path) 
     refused(path)
 
 
-def test_no_reason_is_longer_than_people_read(path: Path) -> None:
+def test_no_reason_is_longer_than_users_read(path: Path) -> None:
     entry = {"file": "y" * 50_000, "shape": [1], "digest": ""}
     with_card(path, lambda card: card["beside"].update({"x" * 50_000: entry}))
     assert len(str(refused(path))) < 1000
@@ -316,7 +316,7 @@ def test_no_reason_is_longer_than_people_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("depth", [1000, 100_000])
-def test_values_without_end_are_no_reason_to_fail_or_a_reason_in_words(path: Path, depth: int) -> None:
+def test_values_without_end_are_no_reason_to_fail_or_a_reported_reason(path: Path, depth: int) -> None:
     deep = "[" * depth + "]" * depth
     members = members_of(path)
     for field in ("workspace", "candidates"):
@@ -350,7 +350,7 @@ def mutated(whole: bytes, random: np.random.Generator) -> bytes:
 
 
 def check_mutations(path: Path, count: int, seed: int) -> None:
-    """Mutations of the file, and of a member whose check sum then is right, open or are refused in words."""
+    """Mutations of the file, and of a member whose check sum then is right, open or are refused with a reason."""
     whole, members, random = path.read_bytes(), members_of(path), np.random.default_rng(seed)
     names = sorted(members)
     for number in range(count):
@@ -370,12 +370,12 @@ def small(tmp_path: Path) -> Path:
     return file
 
 
-def test_200_mutations_open_or_are_refused_in_words(small: Path) -> None:
+def test_200_mutations_open_or_are_refused_with_a_reason(small: Path) -> None:
     check_mutations(small, 200, 15)
 
 
 @pytest.mark.slow
-def test_thousands_of_mutations_open_or_are_refused_in_words(small: Path) -> None:
+def test_thousands_of_mutations_open_or_are_refused_with_a_reason(small: Path) -> None:
     check_mutations(small, 5000, 16)
 
 
@@ -399,7 +399,7 @@ def test_two_members_of_one_name_are_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["../../secret.pixels", "/etc/passwd", "a.pixels"])
 def test_a_project_cannot_point_at_files_beside_it(path: Path, file: str) -> None:
-    """Only recovery files have parts beside them, and only in their own folder."""
+    """Only recovery files have parts in a sidecar folder, and only in their own."""
     (path.parent / "a.pixels").write_bytes(bytes(12))
     (path.parent / "a.kept").mkdir()
     (path.parent / "a.kept" / "a.pixels").write_bytes(bytes(12))

@@ -40,23 +40,23 @@ class Told:
 
     @classmethod
     def by(cls, lines: list[str]) -> Told:
-        told = cls()
+        reported = cls()
         for line in lines:
             match line.split():
                 case ["found", number]:
-                    told.found = int(number)
+                    reported.found = int(number)
                 case ["recovered", known]:
-                    told.recovered = known
+                    reported.recovered = known
                 case ["ready", moment]:
-                    told.ready = float(moment)
-                    told.doing = "begin"
+                    reported.ready = float(moment)
+                    reported.doing = "begin"
                 case ["tick", revision, known, moment]:
-                    told.ticks[int(revision)] = known, float(moment)
+                    reported.ticks[int(revision)] = known, float(moment)
                 case ["kept", revision]:
-                    told.kept = int(revision)
+                    reported.kept = int(revision)
                 case ["begin", what]:
-                    told.doing = what
-        return told
+                    reported.doing = what
+        return reported
 
     @property
     def autosaving(self) -> bool:
@@ -81,10 +81,10 @@ class Kills:
         for number in range(times):
             early = moments.random() < 0.25  # while it looks for what was left, loads it and takes it over
             wait = moments.uniform(0, 0.008) if early else moments.uniform(0, 0.1)
-            told, moment = self.kill("looking" if early else "ready", wait, self.seed * 1000 + number)
-            self.check(told, moment)
-            self.killed_in[told.doing] += 1
-            self.killed_in["autosave"] += told.autosaving
+            reported, moment = self.kill("looking" if early else "ready", wait, self.seed * 1000 + number)
+            self.check(reported, moment)
+            self.killed_in[reported.doing] += 1
+            self.killed_in["autosave"] += reported.autosaving
 
     def kill(self, after: str, wait: float, seed: int) -> tuple[Told, float]:
         """Start, wait for a line that begins with `after` and `wait` seconds, and kill; what was said, and when it
@@ -108,25 +108,25 @@ class Kills:
             assert process.wait() == -signal.SIGKILL, process.stderr.read()
         return Told.by(lines), moment
 
-    def check(self, told: Told, moment: float) -> None:
+    def check(self, reported: Told, moment: float) -> None:
         """What is there now is a document that the process had announced, and none older than it had kept."""
-        if told.found >= 0:
-            assert told.found == (1 if self.before else 0), "always exactly the one document that was left"
-        if told.ready and self.before:
-            assert told.recovered == self.before
+        if reported.found >= 0:
+            assert reported.found == (1 if self.before else 0), "always exactly the one document that was left"
+        if reported.ready and self.before:
+            assert reported.recovered == self.before
         left = find_recoverable(self.folder)
         if not left:
             assert not self.before
-            assert not told.kept
+            assert not reported.kept
             return
         (found,) = left
         try:
             now = fingerprint(found.load())
         finally:
             found.release()
-        fresh = {known: made for revision, (known, made) in told.ticks.items() if revision >= told.kept}
-        if not told.kept and self.before:
-            fresh.setdefault(self.before, told.ready or moment)
+        fresh = {known: made for revision, (known, made) in reported.ticks.items() if revision >= reported.kept}
+        if not reported.kept and self.before:
+            fresh.setdefault(self.before, reported.ready or moment)
         assert now in fresh, "neither the last document that was kept nor a newer one"
         assert moment - fresh[now] <= OLDEST
         self.before = now
@@ -158,9 +158,9 @@ def test_at_the_pace_of_the_window_no_more_than_five_seconds_are_lost(tmp_path: 
 
     def kill_late(seed: int) -> None:
         kills = Kills(tmp_path / str(seed), seed, side=1024, pace=4.0)
-        told, moment = kills.kill("ready", random.Random(seed).uniform(6, 16), seed)
-        assert len(told.ticks) >= 1
-        kills.check(told, moment)
+        reported, moment = kills.kill("ready", random.Random(seed).uniform(6, 16), seed)
+        assert len(reported.ticks) >= 1
+        kills.check(reported, moment)
         assert kills.before
         clean_up(kills.folder)
 

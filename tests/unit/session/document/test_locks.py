@@ -70,7 +70,7 @@ def test_a_file_that_its_holder_removed_holds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX'")
-def test_only_the_person_reads_it(tmp_path: Path) -> None:
+def test_only_the_user_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     path.touch(mode=0o644)
     lock = FileLock(path)

@@ -1,4 +1,4 @@
-"""Where the mask lies is known exactly after every change, and asking for it in the middle of a stroke is cheap."""
+"""The mask's bounding box is exact after every change, and cheap during a stroke."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_other_programs_see_a_hole_where_new_pixels_are_wanted(
         assert np.array_equal(np.asarray(image)[..., 3], 255 - mask)
 
 
-def test_what_does_not_fit_or_cannot_be_written_is_told(
+def test_what_does_not_fit_or_cannot_be_written_is_reported(
     photograph: UInt8Array, mask: UInt8Array, tmp_path: Path
 ) -> None:
     with pytest.raises(RequestError, match="size"):

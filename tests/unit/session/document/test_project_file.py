@@ -1,4 +1,4 @@
-"""A project opens again exactly; saving never destroys; what cannot be opened is told in words."""
+"""A project opens again exactly; saving never destroys; a project that cannot be opened is refused with a reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_what_was_opened_can_be_saved_and_opened_again_and_again(project: Projec
     assert path.stat().st_size <= first + 100, "nothing is held twice that was held once"
 
 
-def test_a_project_of_what_lies_on_the_canvas_goes_on_where_it_was(project: Project, tmp_path: Path) -> None:
+def test_a_project_of_what_lies_on_the_canvas_continues_where_it_was(project: Project, tmp_path: Path) -> None:
     save_project(project, tmp_path / "a.sdxld")
     opened = load_project(tmp_path / "a.sdxld")
     document = Document()
@@ -72,8 +72,8 @@ def test_a_project_that_lacks_something_opens_again(partial: Project, tmp_path: 
     assert_same(load_project(tmp_path / "a.sdxld"), partial)
 
 
-def test_a_candidate_can_be_blended_anew_after_its_project_was_opened(project: Project, tmp_path: Path) -> None:
-    """What was drawn, and the picture and mask it was drawn into, are at hand again."""
+def test_a_candidate_can_be_blended_again_after_its_project_was_opened(project: Project, tmp_path: Path) -> None:
+    """The results, and the picture and mask they were drawn into, are available again."""
     save_project(project, tmp_path / "a.sdxld")
     opened = load_project(tmp_path / "a.sdxld").candidates
     assert [blend_settings_of(result) for result in opened] == [
@@ -88,7 +88,7 @@ def test_candidates_without_a_picture_open_again(project: Project, tmp_path: Pat
     assert_same(load_project(tmp_path / "a.sdxld"), words_only)
 
 
-def test_a_candidate_of_which_only_the_record_of_its_ground_is_left_opens_again(
+def test_a_candidate_of_which_only_the_record_of_its_edit_source_is_left_opens_again(
     project: Project, tmp_path: Path
 ) -> None:
     result = project.candidates[1]
@@ -223,7 +223,7 @@ def edited(path: Path, old: str, new: str) -> None:
 
 
 def test_what_a_later_version_would_ask_for_does_not_cost_the_picture(project: Project, tmp_path: Path) -> None:
-    """A scheduler that is not known here, in a record and in the panels: the rest opens, and it is said."""
+    """A scheduler that is not known here, in a record and in the panels: the rest opens, and it is reported."""
     path = tmp_path / "a.sdxld"
     save_project(project, path)
     edited(path, '"heun"', '"a scheduler of the future"')
@@ -257,9 +257,9 @@ def disk_of(size: int) -> Iterator[None]:
 def test_a_full_disk_leaves_the_old_project_and_nothing_else(project: Project, tmp_path: Path, room: int) -> None:
     path = tmp_path / "a.sdxld"
     save_project(Project(picture_name="old"), path)
-    with disk_of(room), pytest.raises(ProjectError, match=r"a\.sdxld could not be saved") as told:
+    with disk_of(room), pytest.raises(ProjectError, match=r"a\.sdxld could not be saved") as reported:
         save_project(project, path)
-    assert "room" in told.value.next_step
+    assert "room" in reported.value.next_step
     assert load_project(path).picture_name == "old"
     assert os.listdir(tmp_path) == ["a.sdxld"]
 
@@ -293,7 +293,7 @@ def test_saving_through_a_link_writes_what_it_leads_to(project: Project, tmp_pat
 
 def test_what_could_not_be_opened_again_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "MAX_MEMORY_BYTES", 1000)
-    with pytest.raises(ProjectError, match="too large") as told:
+    with pytest.raises(ProjectError, match="too large") as reported:
         save_project(Project(picture=noise(1)), tmp_path / "a.sdxld")
-    assert "candidates" in told.value.next_step
+    assert "candidates" in reported.value.next_step
     assert not list(tmp_path.iterdir())

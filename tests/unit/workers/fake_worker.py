@@ -1,4 +1,4 @@
-"""A worker that does next to nothing: what its job says."""
+"""A minimal worker that does what its job says."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ LATER = 60.0
 """Seconds, much longer than a test waits."""
 
 
-class PretendedPhase(StrEnum):
+class FakePhase(StrEnum):
     WORKING = "working"
 
 
 @dataclass(frozen=True, slots=True)
-class PretendedJob:
+class FakeJob:
     what: str
     memory_limit: int = 10**12
 
 
-def _work(job: PretendedJob, emit: Callable[[JobProgress[PretendedPhase]], None]) -> str:
-    emit(JobProgress(phase=PretendedPhase.WORKING, part="é", done=os.getpid()))
+def _work(job: FakeJob, emit: Callable[[JobProgress[FakePhase]], None]) -> str:
+    emit(JobProgress(phase=FakePhase.WORKING, part="é", done=os.getpid()))
     match job.what:
         case "chatter":
             print("a library prints", flush=True)
@@ -51,12 +51,12 @@ def _work(job: PretendedJob, emit: Callable[[JobProgress[PretendedPhase]], None]
             os._exit(3)
         case "wait":
             time.sleep(LATER)
-    emit(JobProgress(phase=PretendedPhase.WORKING, fraction=1.0))
+    emit(JobProgress(phase=FakePhase.WORKING, fraction=1.0))
     return f"did {job.what}"
 
 
 HOST = JobHost(
-    job=PretendedJob,
+    job=FakeJob,
     work=_work,
     failed_error=lambda cause: EngineError("Failed.", why=cause),
     out_of_memory_error=lambda job: EngineError("Too much.", why=f"{job.memory_limit}."),

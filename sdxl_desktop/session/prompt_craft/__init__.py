@@ -1,0 +1,1 @@
+"""Styles, presets, variants, wildcards and the history of prompts."""

@@ -1,0 +1,1 @@
+"""Grids of pictures in the window: the dialog, and the work in progress."""
