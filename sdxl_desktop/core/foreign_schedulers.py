@@ -48,12 +48,17 @@ _A1111: Mapping[SchedulerName, tuple[str, str]] = {
     SchedulerName.PNDM: ("PLMS", "Automatic"),
     SchedulerName.LCM: ("LCM", "Automatic"),
     SchedulerName.TCD: ("TCD", "Automatic"),
+    SchedulerName.DDPM: ("DDPM", "Automatic"),
+    SchedulerName.DPMPP_2S: ("DPM++ 2S", "Uniform"),
+    SchedulerName.DPMPP_2S_KARRAS: ("DPM++ 2S", "Karras"),
+    SchedulerName.DEIS: ("DEIS", "Automatic"),
+    SchedulerName.SA_SOLVER: ("SA Solver", "Automatic"),
     SchedulerName.EDM_EULER: ("Euler EDM", "Automatic"),
     SchedulerName.EDM_DPMPP_2M: ("DPM++ 2M EDM", "Automatic"),
     SchedulerName.EDM_DPMPP_2M_SDE: ("DPM++ 2M SDE EDM", "Automatic"),
 }
-"""Sampler and schedule type of AUTOMATIC1111 from 1.9 on, as Forge and Civitai have them. TCD and the last three are
-not among its own; Forge and SD.Next have samplers of these names."""
+"""Sampler and schedule type of AUTOMATIC1111 from 1.9 on, as Forge and Civitai have them. TCD and those after it
+are not among its own; Forge and SD.Next have samplers of these names."""
 
 _AUTOMATIC: Mapping[str, str] = {
     **dict.fromkeys(("dpmpp2m", "dpmppsde", "dpm2", "dpm2a"), "karras"),
@@ -94,6 +99,10 @@ _SAMPLERS: Mapping[str, SchedulerName] = {
     "plms": SchedulerName.PNDM,
     "lcm": SchedulerName.LCM,
     "tcd": SchedulerName.TCD,
+    "ddpm": SchedulerName.DDPM,
+    "dpmpp2s": SchedulerName.DPMPP_2S,
+    "deis": SchedulerName.DEIS,
+    "sasolver": SchedulerName.SA_SOLVER,
     "eulersmea": _EULER,
     "euleredm": SchedulerName.EDM_EULER,
     "dpmpp2medm": SchedulerName.EDM_DPMPP_2M,
@@ -119,8 +128,8 @@ class FoundScheduler(NamedTuple):
 
 
 def a1111_names(name: SchedulerName) -> tuple[str, str]:
-    """Return AUTOMATIC1111's sampler and schedule type for `name`."""
-    return _A1111[name]
+    """Return AUTOMATIC1111's sampler and schedule type for `name`; the label of one that the table lacks."""
+    return _A1111.get(name, (name.label, "Automatic"))
 
 
 def find_scheduler(sampler: str, schedule: str = "") -> FoundScheduler:

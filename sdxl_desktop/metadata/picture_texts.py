@@ -130,6 +130,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _from_other(file: BinaryIO) -> PictureTexts:
+    Image.init()  # `Image.OPEN` is empty before
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -114,8 +114,7 @@ class GenerationSession:
     def enqueue(self, request: GenerationRequest, *, first: bool = False) -> None:
         """Add a request to the queue, `first`: before all that wait. It starts if nothing is running, unless the queue
         is on hold."""
-        item = QueueItem(request=request)
-        self._add(item, first=first)
+        self._add(QueueItem(request=request), first=first)
 
     def enqueue_all(self, requests: Sequence[GenerationRequest]) -> None:
         """Add requests to the queue, in this order."""
@@ -149,7 +148,10 @@ class GenerationSession:
         run = self.run
         if run is not None and not run.cancelling and run.pausing is None:
             self.run = replace(run, pausing=kind)
-            self.runner.pause() if run.has_steps else self.runner.cancel()
+            if run.has_steps:
+                self.runner.pause()
+            else:  # loading or compiling would take long to answer, and nothing is lost
+                self.runner.cancel()
         self.changed()
 
     def continue_queue(self) -> None:
@@ -202,11 +204,11 @@ class GenerationSession:
                 if self.recorder is not None:
                     self.recorder.run_finished(self.run.request, event)
                 self._finish_run("")
-            case RunPaused(paused):
+            case RunPaused(paused) if not self.run.cancelling:
                 self._keep_paused(paused)
             case RunCancelled() if self.run.pausing is not None and not self.run.cancelling:
                 self._keep_paused(None)
-            case RunCancelled():
+            case RunCancelled() | RunPaused():
                 _log.info("Run cancelled")
                 self._finish_run("Cancelled.")
             case RunFailed():

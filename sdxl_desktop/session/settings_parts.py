@@ -13,6 +13,7 @@ from sdxl_desktop.core.prompts import MicroConditioning, Prompts
 from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.sampling import Sampling
+from sdxl_desktop.core.scalars import scalars
 
 
 class SettingsPart(StrEnum):
@@ -126,13 +127,19 @@ def described_parts(request: GenerationRequest, seed: int) -> dict[SettingsPart,
     return values
 
 
+_SHOWN_APART = frozenset({"steps", "guidance_scale", "count", "variation_strength"})
+
+
 def _sampling_words(request: GenerationRequest) -> Iterator[str]:
     sampling = request.sampling
     yield sampling.scheduler.label
     yield f"{sampling.steps} steps"
     yield f"guidance {sampling.guidance_scale:g}"
-    if sampling.guidance_rescale:
-        yield f"rescale {sampling.guidance_rescale:g}"
+    usual = Sampling()
+    for name, declared in scalars(Sampling).items():
+        value = getattr(sampling, name)
+        if declared.row is not None and name not in _SHOWN_APART and value != getattr(usual, name):
+            yield f"{declared.row.name.lower()} {value:g}"
     if request.prompts.clip_skip:
         yield f"clip skip {request.prompts.clip_skip}"
     if sampling.noise.description:

@@ -6,13 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
-from sdxl_desktop.core.lora_tags import find_tags
-from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.request import (
     MAX_SIDE,
     SIZE_MULTIPLE,
@@ -46,10 +43,11 @@ from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
 from sdxl_desktop.session.prompt_craft import presets
 from sdxl_desktop.session.prompt_craft.presets import FindAdapter, HashOf, PresetPart, SettingsPreset
 from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder
-from sdxl_desktop.session.prompt_loras import recorded_prompts, with_prompt_loras
+from sdxl_desktop.session.prompt_loras import with_prompt_loras
 from sdxl_desktop.session.recorded_settings import recorded_settings
 from sdxl_desktop.session.recorded_values import SAMPLING_FIELDS, with_recorded_parts
 from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart, Surroundings
+from sdxl_desktop.session.typed_prompts import TypedPrompts
 
 
 class Workspace:
@@ -379,14 +377,14 @@ class Workspace:
 
     def recorded_settings(self, record: AnyRecord, execution: Execution | None = None) -> RecordedSettings:
         """Return what `record` holds, with its models looked up here; `execution`: where the next run happens."""
+        library = () if self.addition_library is None else tuple(one.file for one in self.addition_library.entries)
+        files = (*listed_files(self._value.additions), *library, *self._addition_files())
         surroundings = Surroundings(
             prompts=self._value.prompts,
             sampling=self._sampling,
             checkpoint=Path() if self.checkpoint is None else self.checkpoint.folder,
             checkpoints=self.checkpoints,
-            files=tuple(
-                dict.fromkeys((*listed_files(self._value.additions), *self._library_files(), *self._addition_files()))
-            ),
+            files=tuple(dict.fromkeys(files)),
             content_of=self._content_of,
             execution=execution,
         )
@@ -399,28 +397,17 @@ class Workspace:
         chosen = frozenset(parts) & frozenset(settings.parts)
         differs = SettingsPart.CHECKPOINT in chosen and self._take_checkpoint(settings)
         self._take_sampling(settings, chosen)
-        settings, no_styles = self._with_typed_prompts(settings, chosen)
+        lost: tuple[str, ...] = ()
+        if chosen & {SettingsPart.PROMPT, SettingsPart.NEGATIVE_PROMPT}:
+            settings, styles, lost = self._typed_prompts.restore(settings, chosen)
+            self._value = replace(self._value, styles=styles)
         self._value = with_recorded_parts(self._value, settings, chosen, self.refiners)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        return reuse_warning((*settings.missing_of(chosen), *no_styles), title, differs=differs)
+        return reuse_warning(tuple(dict.fromkeys((*settings.missing_of(chosen), *lost))), title, differs=differs)
 
-    def _with_typed_prompts(
-        self, settings: RecordedSettings, parts: Collection[SettingsPart]
-    ) -> tuple[RecordedSettings, tuple[str, ...]]:
-        """Return `settings` with the prompts to show, and the styles that are missing: what was typed, with its styles,
-        if that gives the recorded text again and all of it is wanted; else the final text."""
-        if SettingsPart.PROMPT not in parts and SettingsPart.NEGATIVE_PROMPT not in parts:
-            return settings, ()
-        request = settings.request
-        is_whole = {SettingsPart.PROMPT, SettingsPart.NEGATIVE_PROMPT} & set(settings.parts) <= set(parts)
-        if not is_whole:
-            request = replace(request, prompt_source=None, typed_prompts=None)
-        typed, listed = self._recorded_prompts(request, settings.seed)
-        self._value = replace(self._value, styles=typed.styles)
-        styles = () if request.prompt_source is None or typed.styles or not is_whole else request.prompt_source.styles
-        missing = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(styles))
-        missing += self._unknown_loras(typed.prompts)
-        return replace(settings, request=replace(request, prompts=typed.prompts, additions=listed)), missing
+    @property
+    def _typed_prompts(self) -> TypedPrompts:
+        return TypedPrompts(self.prompt_builder, self.addition_library if self.lora_tags else None)
 
     def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
         """Apply all settings that made a picture, with its seed locked. Returns a warning if not everything it used is
@@ -445,37 +432,6 @@ class Workspace:
             self._sampling = replace(self._sampling, **{name: getattr(recorded, name) for name in names})
             self._sampling_is_set = True
 
-    def _recorded_prompts(self, request: GenerationRequest, seed: int) -> tuple[PromptSource, Additions]:
-        """Return what gives a recorded picture's prompts again, and the additions to list: those that tags in these
-        prompts add are not among them."""
-        from_prompt = any(lora.from_prompt for lora in request.additions.loras)
-        if not from_prompt and request.typed_prompts is None:
-            return self.prompt_builder.recorded_source(request, seed), request.additions
-        if not self.lora_tags or self.addition_library is None:
-            encoded = replace(request, prompt_source=None)
-            return self.prompt_builder.recorded_source(encoded, seed), request.additions
-        shown = replace(request, prompts=request.typed_prompts or request.prompts)
-        typed = self.prompt_builder.recorded_source(shown, seed)
-        source = request.prompt_source
-        if request.typed_prompts is None and (source is None or typed.prompts != source.prompts):
-            return typed, request.additions
-        return typed, recorded_prompts(request.prompts, typed.prompts, request.additions)[1]
-
-    def _library_files(self) -> tuple[Path, ...]:
-        library = self.addition_library
-        return () if library is None else tuple(entry.file for entry in library.entries)
-
-    def _unknown_loras(self, prompts: Prompts) -> tuple[str, ...]:
-        """Return the LoRAs that tags name and the library lacks, for a warning."""
-        library = self.addition_library
-        if library is None or not self.lora_tags:
-            return ()
-        names = dict.fromkeys(tag.name for tag in (*find_tags(prompts.prompt), *find_tags(prompts.prompt_2)))
-        return tuple(f"the LoRA {display_text(name, 80)}" for name in names if not library.knows_lora(name))
-
-    def _missing_styles(self, names: Sequence[str]) -> tuple[str, ...]:
-        return self.prompt_builder.styles().missing(names) if names else ()
-
     # presets
 
     def create_preset(self, name: str, parts: Collection[PresetPart], hash_of: HashOf) -> SettingsPreset:
@@ -494,7 +450,9 @@ class Workspace:
             self._sampling = replace(self._sampling, size=size)
         self._value = value
         self._reapply_intent()
-        no_styles = tuple(f"the style {display_text(name, 60)}" for name in self._missing_styles(preset.styles or ()))
+        no_styles = tuple(
+            f"the style {display_text(name, 60)}" for name in self._typed_prompts.missing_styles(preset.styles or ())
+        )
         no_refiner = () if self._refiner_problem() is None else (f"the refiner {value.refiner.checkpoint}",)
         return presets.missing_warning((*lost, *no_refiner, *no_adapters, *no_styles))
 

@@ -144,6 +144,7 @@ class MainWindow(QMainWindow):
             context.background,
             self.preferences.value,
             lambda: self.checkpoint_controller.checkpoints,
+            self.controller.planner.with_frame_size,
             self.controller.show_error,
         )
         self.queue = QueueController(queue_context, context.paths.data / "queue")

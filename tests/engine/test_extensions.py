@@ -302,7 +302,8 @@ def test_another_prompt_has_a_region_of_its_own(
     add(lambda context: Region(reference_loop.embeds[REGION], mask, until / 6))
     if full:
         caching = StepCaching(interval=3, min_full_steps=1, depth=1, extrapolate=False)
-        monkeypatch.setattr(SpeedPreset, "plan", property(lambda _: SpeedPlan(step_caching=caching)))
+        plans = {SpeedPreset.EXACT: SpeedPlan(), SpeedPreset.FAST: SpeedPlan(step_caching=caching)}
+        monkeypatch.setattr(SpeedPreset, "plan", property(lambda speed: plans[speed]))
         request = replace(request, sampling=replace(request.sampling, speed=SpeedPreset.FAST))
     got = kept(engine, request).final
     assert apart(got, expected) <= TOLERANCE

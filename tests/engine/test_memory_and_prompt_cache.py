@@ -215,15 +215,15 @@ class FixedBudget(MemoryBudget):
 
 
 class ReadRecorder:
-    """OpenVINO's core for reading graphs; notes the files that were read."""
+    """OpenVINO's core for reading graphs; notes the graphs that were read from a file."""
 
     def __init__(self, files: list[Path]) -> None:
         self._files = files
         self._core = devices.core
 
-    def read_model(self, file: Path) -> Any:
-        self._files.append(file)
-        return self._core.read_model(file)
+    def read_model(self, *source: Any) -> Any:
+        self._files += [one for one in source if isinstance(one, Path)]
+        return self._core.read_model(*source)
 
 
 def is_step(event: EngineEvent) -> bool:

@@ -86,9 +86,9 @@ def test_every_scheduler_continues_exactly(scheduler: Any, engine: Any, request_
 
 @pytest.mark.parametrize("scheduler", EDM_SCHEDULERS)
 def test_edm_schedulers_continue_exactly(
-    scheduler: Any, engine: Any, request_for: Any, tiny: Path, tmp_path: Path
+    scheduler: Any, engine: Any, request_for: Any, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(tiny / "ov", tmp_path / "edm")
+    shutil.copytree(tiny_checkpoint / "ov", tmp_path / "edm")
     (tmp_path / "edm" / "scheduler" / "scheduler_config.json").write_text(json.dumps(PLAYGROUND))
     request = request_for(scheduler=scheduler, steps=STEPS, checkpoint=tmp_path / "edm")
     check_pause_changes_nothing(engine, request, tmp_path, 3)
@@ -122,24 +122,24 @@ GRID = [
 
 @pytest.mark.parametrize(("workflow", "scheduler"), GRID)
 def test_every_workflow_continues_exactly(
-    workflow: ParityWorkflow, scheduler: Any, engine: Any, family: Any, tmp_path: Path
+    workflow: ParityWorkflow, scheduler: Any, engine: Any, tiny_checkpoints: Any, tmp_path: Path
 ) -> None:
-    request = BUILDERS[workflow](family, scheduler=scheduler)
+    request = BUILDERS[workflow](tiny_checkpoints, scheduler=scheduler)
     check_pause_changes_nothing(engine, request, tmp_path, *EDITS_AND_REFINERS[workflow])
 
 
-def test_soft_inpainting_continues_exactly(engine: Any, family: Any, tmp_path: Path) -> None:
-    request = BUILDERS[ParityWorkflow.INPAINT](family, edit=replace(inpaint_edit(), soft=True))
+def test_soft_inpainting_continues_exactly(engine: Any, tiny_checkpoints: Any, tmp_path: Path) -> None:
+    request = BUILDERS[ParityWorkflow.INPAINT](tiny_checkpoints, edit=replace(inpaint_edit(), soft=True))
     check_pause_changes_nothing(engine, request, tmp_path, 2)
 
 
 @pytest.mark.parametrize("speed", [SpeedPreset.BALANCED, SpeedPreset.FAST])
 @pytest.mark.parametrize("step", [3, 4, 5])
 def test_step_caching_continues_exactly(
-    speed: SpeedPreset, step: int, engine: Any, request_for: Any, deep: Path, tmp_path: Path
+    speed: SpeedPreset, step: int, engine: Any, request_for: Any, deep_checkpoint: Path, tmp_path: Path
 ) -> None:
     """The deep features of earlier calls are computed again from their replayed inputs."""
-    request = request_for(checkpoint=deep / "ov", steps=8, speed=speed, guidance_scale=5.0)
+    request = request_for(checkpoint=deep_checkpoint / "ov", steps=8, speed=speed, guidance_scale=5.0)
     check_pause_changes_nothing(engine, request, tmp_path, step)
 
 
@@ -173,11 +173,11 @@ def test_a_branch_from_kept_latents_can_be_paused(engine: Any, request_for: Any,
 
 
 def test_finished_latents_that_a_refiner_retouches_can_be_paused(
-    engine: Any, request_for: Any, family: Any, tmp_path: Path
+    engine: Any, request_for: Any, tiny_checkpoints: Any, tmp_path: Path
 ) -> None:
     request = replace(request_for(), output=OutputOptions(keep_latents="final"))
     latents = not_none(generate(engine, request).picture.latents)
-    refine = refine_parameters(family, RefinerMode.IMG2IMG, strength=0.9, steps=6)
+    refine = refine_parameters(tiny_checkpoints, RefinerMode.IMG2IMG, strength=0.9, steps=6)
     check_pause_changes_nothing(engine, replace(request, start=ResumePoint(latents), refine=refine), tmp_path, 3)
 
 

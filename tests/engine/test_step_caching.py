@@ -68,7 +68,8 @@ def by_plan(monkeypatch: pytest.MonkeyPatch) -> Fast:
     """The request drawn by a plan of the test's own."""
 
     def asked(request: GenerationRequest, plan: SpeedPlan) -> GenerationRequest:
-        monkeypatch.setattr(SpeedPreset, "plan", property(lambda _: plan))
+        plans = {speed: speed.plan for speed in SpeedPreset} | {SpeedPreset.FAST: plan}
+        monkeypatch.setattr(SpeedPreset, "plan", property(lambda speed: plans[speed]))
         return at(request, SpeedPreset.FAST)
 
     return asked

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop import __version__
+from tests.unit.metadata.foreign_samples import SAMPLES
 
 HEAVY = ("PySide6", "torch", "diffusers", "transformers", "optimum", "openvino", "scipy")
 REPORT = """
@@ -91,3 +92,12 @@ def test_the_display_probe_ends_well_where_qt_does() -> None:
         check=False,
     )
     assert done.returncode == 0
+
+
+def test_nothing_heavy_is_loaded_to_say_how_a_picture_was_made(home: Path, tmp_path: Path) -> None:
+    """In a new process, in which Pillow has loaded no format yet."""
+    sample = SAMPLES["a1111-jpeg"]
+    sample.write(tmp_path / "p.jpg")
+    code, loaded, said = start("inspect", str(tmp_path / "p.jpg"))
+    assert (code, loaded) == (0, [])
+    assert "AUTOMATIC1111 1.10.1" in said

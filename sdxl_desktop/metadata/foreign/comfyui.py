@@ -11,6 +11,7 @@ from sdxl_desktop.metadata.foreign.record import ForeignRecord
 from sdxl_desktop.metadata.foreign.record_builder import RecordBuilder, as_number
 
 _PROGRAM = "ComfyUI"
+_MAX_STAGES = 20
 _SAMPLERS = frozenset({"KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"})
 _IMAGE_LINKS = frozenset({"images", "image", "samples", "pixels", "latent", "latent_image", "upscale_model", "image1"})
 _LATENT_LINKS = frozenset({"samples", "latent_image", "latent", "latents", "pixels", "image", "images"})
@@ -66,7 +67,7 @@ def _stages(graph: Graph) -> list[Node]:
     chains = []
     for saver in savers[:20]:
         chain = [node for node in graph.upstream(saver, through=_IMAGE_LINKS) if _is_sampler(node)]
-        chains.append(chain[::-1])
+        chains.append(chain[:_MAX_STAGES][::-1])
     longest = max(chains, key=len, default=[])
     return longest or [node for node in graph.nodes.values() if _is_sampler(node)][:1]
 

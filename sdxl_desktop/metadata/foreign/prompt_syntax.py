@@ -1,6 +1,6 @@
 r"""Rewrites prompts between the syntaxes of other programs and this one's (`core.prompt_grammar`), with equal meaning.
 
-Every function takes time in proportion to the text, which the caller has limited.
+Records come from anywhere, so of a longer prompt only the first `MAX_PROMPT` characters are read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from sdxl_desktop.core.prompt_grammar import EMPHASIS_FACTOR, ParsedPrompt, parse_prompt
 
+MAX_PROMPT = 20_000
+"""Maximum characters of a prompt that is taken over."""
 _EXTRA_NETWORK = re.compile(r"<(lora|lyco|hypernet):([^<>:]{1,200})((?::[^<>:]{0,40}){0,4})>", re.IGNORECASE)
 _EXTRA_NETWORK_START = re.compile(r"<(?=(?:lora|lyco|hypernet):)", re.IGNORECASE)
 _EMBEDDING = re.compile(r"\bembedding:([^\s,()\[\]]{1,200})", re.IGNORECASE)
@@ -45,6 +47,7 @@ class ReadPrompt(NamedTuple):
 
 def without_tags(text: str) -> ReadPrompt:
     """Take the tags of LoRAs and hypernetworks, as in <lora:name:0.8>, out of `text`, whose other syntax stays."""
+    text = text[:MAX_PROMPT]
     loras, lost = [], []
 
     def take(found: re.Match[str]) -> str:
@@ -64,6 +67,7 @@ def without_tags(text: str) -> ReadPrompt:
 
 def from_a1111(text: str) -> ReadPrompt:
     """Read a prompt of AUTOMATIC1111's web UI, without its tags."""
+    text = text[:MAX_PROMPT]
     reading, lost = parse_prompt(text), []
     if any(_is_schedule(text, reading)):
         lost.append("Words that change from step to step, as in [one:other:0.5]")
@@ -100,6 +104,7 @@ def to_a1111(text: str) -> str:
 
 def from_comfyui(text: str) -> ReadPrompt:
     """Read a prompt of ComfyUI, where square brackets and BREAK are text."""
+    text = text[:MAX_PROMPT]
     names = tuple(dict.fromkeys(_EMBEDDING.findall(text)))
     plain = _EMBEDDING.sub(lambda found: found[1].removesuffix(".safetensors").removesuffix(".pt"), text)
     return ReadPrompt(_BREAK.sub("break", _escape(plain, "[]", keep="()")), (), names)
@@ -107,6 +112,7 @@ def from_comfyui(text: str) -> ReadPrompt:
 
 def from_novelai(text: str) -> ReadPrompt:
     """Read a prompt of NovelAI: {word} weighs 1.05 times as much, [word] as much less, round brackets are text."""
+    text = text[:MAX_PROMPT]
     lost = ("Weights written as in 1.5::words::",) if _NOVELAI_NUMBERS.search(text) else ()
     written = _escaped(text, "()", keep="")
     for opening, closing, factor in (("{", "}", _NOVELAI_FACTOR), ("[", "]", 1 / _NOVELAI_FACTOR)):
@@ -126,6 +132,7 @@ def from_novelai(text: str) -> ReadPrompt:
 def from_compel(text: str) -> ReadPrompt:
     """Read a prompt of InvokeAI: word++ and (some words)1.3 raise weights, word- lowers them; other brackets do
     nothing."""
+    text = text[:MAX_PROMPT]
     lost = ("Prompts combined with .blend(), .and() or .swap()",) if _COMPEL_FUNCTION.search(text) else ()
     opened, pieces, at = [], [], 0
     while at < len(text):

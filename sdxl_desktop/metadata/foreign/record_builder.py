@@ -15,11 +15,10 @@ from sdxl_desktop.core.prompts import MAX_AESTHETIC_SCORE, MAX_CLIP_SKIP
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SEED, MAX_SIDE, MAX_STEPS, SIZE_MULTIPLE
 from sdxl_desktop.core.untrusted_text import display_text, replace_unencodable
+from sdxl_desktop.metadata.foreign.prompt_syntax import MAX_PROMPT
 from sdxl_desktop.metadata.foreign.record import ForeignLora, ForeignRecord, ForeignRefiner, ModelReference
 from sdxl_desktop.metadata.weight_files import weight_file_name
 
-MAX_PROMPT = 100_000
-"""Maximum characters of a prompt that is taken over."""
 _MAX_NAME = 200
 _MAX_NOTES = 100
 _MAX_LORAS = 100
@@ -79,8 +78,8 @@ class RecordBuilder:
         if name not in _TEXT:
             raise KeyError(name)
         if isinstance(value, str):
-            if len(value) > MAX_PROMPT:
-                self.note(f"The end of a prompt of {len(value):,} characters")
+            if len(value) >= MAX_PROMPT:
+                self.note(f"The end of a prompt of more than {MAX_PROMPT:,} characters")
             self._values[name] = replace_unencodable(value[:MAX_PROMPT]).replace("\0", "\ufffd")
 
     def number(self, name: str, value: object) -> None:

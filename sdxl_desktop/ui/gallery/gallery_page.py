@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QKeySequence, QPixmap, QShowEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
@@ -27,6 +27,9 @@ from sdxl_desktop.ui.gallery.selection_reader import SelectionReader
 from sdxl_desktop.ui.gallery.thumbnail_loader import ThumbnailLoader
 from sdxl_desktop.ui.widgets.layout_helpers import column, row
 from sdxl_desktop.ui.widgets.notices import ErrorBanner, Toast
+
+_KNOWN_DELAY_MS = 300
+"""The checkpoints and tags of the filters are read after the pictures."""
 
 
 class GalleryPage(QWidget):
@@ -53,6 +56,8 @@ class GalleryPage(QWidget):
         self._background = background
         self._was_opened = False
         self._to_select: int | None = None
+        self._known_timer = QTimer(self, singleShot=True, interval=_KNOWN_DELAY_MS)
+        self._known_timer.timeout.connect(self._read_known)
         self.entries = EntryList(history, self)
         self.thumbnails = ThumbnailLoader(self._files, self)
         self.filters = FilterBar()
@@ -133,7 +138,7 @@ class GalleryPage(QWidget):
             self._was_opened = True
             self.entries.refresh()
             self._background.read(self._files.prune, lambda _: None, lambda _: None, owner=self)
-        self._read_known()
+        self._known_timer.start()
         self._focus_grid()
 
     def _focus_grid(self) -> None:
@@ -167,7 +172,7 @@ class GalleryPage(QWidget):
             self._focus_grid()
         self._select_wanted()
         self._handle_selection()
-        self._read_known()
+        self._known_timer.start()
 
     def select_when_listed(self, entry_id: int) -> None:
         """Select an entry as soon as it is in the list, if it is in the first one read."""
@@ -316,6 +321,7 @@ class GalleryPage(QWidget):
 
     def close_page(self) -> None:
         """Stop reading and loading; the window closes. Safe to call twice."""
+        self._known_timer.stop()
         self.entries.close()
         self.selection.close()
         self.thumbnails.close()

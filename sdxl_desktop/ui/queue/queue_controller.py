@@ -33,7 +33,8 @@ from sdxl_desktop.ui.queue.queue_windows import QueueDialog, QueuePopover
 
 @dataclass(frozen=True, slots=True)
 class QueueContext:
-    """What the queue needs of the window. `checkpoints` returns those that were found."""
+    """What the queue needs of the window. `checkpoints` returns those that were found, `with_frame_size` a request at
+    the size of its frame."""
 
     window: QMainWindow
     session: GenerationSession
@@ -42,6 +43,7 @@ class QueueContext:
     background: BackgroundRunner
     preferences: Callable[[], Preferences]
     checkpoints: Callable[[], tuple[Checkpoint, ...]]
+    with_frame_size: Callable[[GenerationRequest], GenerationRequest]
     show_error: Callable[[SdxlDesktopError], object]
 
 
@@ -57,7 +59,12 @@ class QueueController(QObject):
         self._notify = context.canvas_area.toast.notify
         self._keeper = QueueKeeper(context.session, QueueStore(folder), context.background, context.show_error)
         self._editing = QueueEditing(
-            context.session, context.parameters_panel, context.preferences, self._notify, context.show_error
+            context.session,
+            context.parameters_panel,
+            context.preferences,
+            context.with_frame_size,
+            self._notify,
+            context.show_error,
         )
         self.desktop = DesktopStatus(self, self._activate_window)
         self._model = QueueModel(context.session, lambda folder: checkpoint_title(folder, context.checkpoints()), self)

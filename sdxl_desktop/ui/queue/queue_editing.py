@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import SdxlDesktopError
@@ -26,10 +27,12 @@ class QueueEditing:
         session: GenerationSession,
         panel: ParametersPanel,
         preferences: Callable[[], Preferences],
+        with_frame_size: Callable[[GenerationRequest], GenerationRequest],
         notify: Notify,
         show_error: Callable[[SdxlDesktopError], object],
     ) -> None:
         self._session, self._panel, self._preferences = session, panel, preferences
+        self._with_frame_size = with_frame_size
         self._notify, self._show_error = notify, show_error
         self._item_id = ""
         self._was_waiting = False
@@ -84,12 +87,15 @@ class QueueEditing:
         source = EditSource() if old.edit is None else EditSource(old.edit.picture, old.edit.mask)
         try:
             request = self._panel.build_request(preferences.execution, source, output=preferences.output)
+            if request is not None and old.start is not None:  # the latents it starts from stay, too
+                request = replace(request, start=old.start)
         except SdxlDesktopError as problem:
             self._show_error(problem)
             return None
         if request is None:
             self._show_error(no_checkpoint_error())
-        return request
+            return None
+        return self._with_frame_size(request)
 
     def cancel(self) -> None:
         """Leave the item as it was."""

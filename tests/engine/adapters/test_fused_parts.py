@@ -276,13 +276,16 @@ class TestGraphs:
 
 class TestTextWeight:
     def test_the_text_encoders_have_a_weight_of_their_own(
-        self, tiny: Path, kept: FusedPartCache, fused: Any, files: list[Path], unet_config: Any
+        self, tiny_checkpoint: Path, kept: FusedPartCache, fused: Any, files: list[Path], unet_config: Any
     ) -> None:
         both = LoraReference(files[0], 0.8, text_weight=0.3)
-        made = kept.fuse_part(tiny / "ov" / PART, PART, "base content", [both], unet_config)
+        made = kept.fuse_part(tiny_checkpoint / "ov" / PART, PART, "base content", [both], unet_config)
         assert made == fused((files[0], 0.3))
         only_unet = LoraReference(files[0], 0.8, text_weight=0.0)
-        assert kept.fuse_part(tiny / "ov" / PART, PART, "base content", [only_unet], unet_config) == tiny / "ov" / PART
+        assert (
+            kept.fuse_part(tiny_checkpoint / "ov" / PART, PART, "base content", [only_unet], unet_config)
+            == tiny_checkpoint / "ov" / PART
+        )
         unet = LoraReference(files[2], 0.8, text_weight=0.0)
-        changed = kept.fuse_part(tiny / "ov" / "unet", "unet", "base content", [unet], unet_config)
+        changed = kept.fuse_part(tiny_checkpoint / "ov" / "unet", "unet", "base content", [unet], unet_config)
         assert changed == fused((files[2], 0.8), part="unet")

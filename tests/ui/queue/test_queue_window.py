@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QLabel, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.errors import EngineError
-from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.session.queue.generation_queue import Hold
 from sdxl_desktop.session.queue.queue_item import ItemState, Priority
 from sdxl_desktop.ui.main_window import MainWindow
@@ -239,6 +240,28 @@ def test_an_edited_item_keeps_the_picture_it_is_drawn_on(make_window: MakeWindow
     assert edited.request.prompts.prompt == "a cap"
     assert not_none(edited.request.edit).picture.digest == source.picture.digest
     assert not_none(not_none(edited.request.edit).mask).digest == not_none(source.mask).digest
+
+
+def test_an_edited_item_keeps_the_latents_it_starts_from(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(settings=Settings(preferences=Preferences(keep_latents="steps")))
+    window.parameters_panel.set_prompt("a hat")
+    window.controller.generate()
+    wait_until_idle(qtbot, window)
+    done = window.session.results[0]
+    start = ResumePoint(not_none(done.picture.latents), 2)
+    window.queue.pause()
+    window.session.enqueue(replace(done.request, start=start))
+    (item,) = window.session.queue.items
+    window.queue.edit(item.id)
+    window.parameters_panel.set_prompt("a cap")
+    toast_button(window, "Save to the queue").click()
+    (edited,) = window.session.queue.items
+    assert (edited.request.prompts.prompt, edited.request.start) == ("a cap", start)
+    window.queue.edit(edited.id)
+    window.parameters_panel.set_seed(done.picture.seed + 1)
+    toast_button(window, "Save to the queue").click()
+    assert window.session.queue.items[0].request.start == start, "another seed cannot go on from a step"
+    assert "seed" in window.canvas_area.banner.accessibleName()
 
 
 def test_the_popover_opens_at_the_number_and_leads_to_the_window(drawing: Drawing, qtbot: QtBot) -> None:

@@ -123,8 +123,8 @@ def test_ctrl_c_works_as_before_afterwards(fake_entry_points: FakeEntryPoints, w
 SCRIPT = """
 import sys
 from tests.unit.cli.helpers import FakeEntryPoints, run_command
-from tests.unit.cli.test_cancel import Slow
-sys.exit(run_command(FakeEntryPoints(engine=Slow()), *sys.argv[1:]))
+from tests.unit.cli.test_cancel import SlowEngine
+sys.exit(run_command(FakeEntryPoints(engine=SlowEngine()), *sys.argv[1:]))
 """
 
 

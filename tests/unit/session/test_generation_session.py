@@ -176,6 +176,25 @@ def test_before_the_first_step_pausing_loses_nothing(session: GenerationSession,
     assert session.message == "Paused."
 
 
+def test_a_run_that_is_cancelled_while_it_pauses_is_gone(session: GenerationSession, runner: Recorder) -> None:
+    session.generate(request(1))
+    at_step(session)
+    session.pause()
+    session.cancel()
+    session.handle(RunPaused(PAUSED))
+    assert not session.queue.items
+    assert session.message == "Cancelled."
+
+
+def test_a_run_that_is_continued_before_it_has_paused_goes_on(session: GenerationSession, runner: Recorder) -> None:
+    session.generate(request(1))
+    at_step(session)
+    session.pause()
+    session.continue_queue()
+    session.handle(RunPaused(replace(PAUSED, picture=0)))
+    assert runner.continued == [None, replace(PAUSED, picture=0)]
+
+
 def test_a_run_that_is_finished_before_it_can_pause_leaves_no_hold(
     session: GenerationSession, runner: Recorder
 ) -> None:
