@@ -14,14 +14,18 @@ from rich.console import Console
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED
 from sdxl_desktop.cli.generate_run import absolute, fallback_folders, library_for, load_preferences, print_message
+from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import json_line, request_report
 from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.planned_runs import PlannedDrawing, PlannedRun
 from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.core.errors import OutputError, RequestError, describe_error
+from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
+from sdxl_desktop.history.entries import PictureKind
+from sdxl_desktop.history.pictures import new_picture
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.addition_library import LoraLookup, lora_lookup
 from sdxl_desktop.session.grid_composition import grid_picture
@@ -80,7 +84,12 @@ def run_grid(
         return EXIT_CANCELLED
     done = ((cell, progress.finished.get(run.key)) for cell, run in zip(cells, runs, strict=True))
     files = {cell.place: folder / finished.file for cell, finished in done if finished is not None}
-    save_pixels(grid_picture(parsed, files, base.sampling.size, resources_folder() / "fonts"), target)
+    pixels = grid_picture(parsed, files, base.sampling.size, resources_folder() / "fonts")
+    save_pixels(pixels, target)
+    with ForegroundHistory(paths.history) as history:
+        picture = Picture(pixels=pixels, seed=base.sampling.seed)
+        grid = replace(new_picture(target, picture, base, found.title), kind=PictureKind.GRID)
+        history.write(lambda opened: opened.add(grid), lambda error: print_message(console, str(error)))
     if as_json:
         print(json_line({"grid": str(target), "request": request_report(base, found)}), flush=True)
     else:

@@ -20,7 +20,7 @@ class ForegroundHistory:
         self._history: History | None = None
         self._error: SdxlDesktopError | None = None
 
-    def write(self, task: Callable[[History], None], failed: Callable[[SdxlDesktopError], None]) -> None:
+    def write(self, task: Callable[[History], object], failed: Callable[[SdxlDesktopError], object]) -> None:
         """Run `task` now; any error goes to `failed`, since a picture does not depend on the history."""
         try:
             task(self._open())

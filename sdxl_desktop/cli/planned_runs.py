@@ -14,6 +14,7 @@ from rich.console import Console
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED, ForegroundRunner, catch_ctrl_c
 from sdxl_desktop.cli.generate_run import STOPPING, print_message, progress_printer, with_device_names
+from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import json_line
 from sdxl_desktop.cli.progress_display import display_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
@@ -22,8 +23,10 @@ from sdxl_desktop.core.exclusive_write import numbered_names
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Engine, Pausing
+from sdxl_desktop.library.scan import read_checkpoint
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.result_files import PictureStore, Result, save_under_free_name
 from sdxl_desktop.session.run_progress import FinishedRun, RunProgress
 
@@ -99,7 +102,13 @@ class PlannedDrawing:
         """Draw the runs that are not finished, in order. One that fails is reported, and the others go on."""
         counts, engine = RunCounts(), _ReusedEngine(lambda: self.entry_points.engine(self.paths))
         answered = True
-        with catch_ctrl_c(self.entry_points.exit_process) as ctrl_c:
+        with (
+            catch_ctrl_c(self.entry_points.exit_process) as ctrl_c,
+            ForegroundHistory(self.paths.history) as history,
+        ):
+            recorder = HistoryRecorder(
+                history.write, lambda error: print_message(self.console, str(error)), checkpoint_title
+            )
             for run in runs:
                 if self._is_finished(run):
                     counts.kept += 1
@@ -108,7 +117,7 @@ class PlannedDrawing:
                 if ctrl_c.is_set():
                     counts.cancelled = True
                     break
-                answered = self._draw_one(run, engine, ctrl_c, counts)
+                answered = self._draw_one(run, engine, recorder, ctrl_c, counts)
                 if counts.cancelled:
                     break
             if answered:
@@ -137,7 +146,14 @@ class PlannedDrawing:
                 return True
         return False
 
-    def _draw_one(self, run: PlannedRun, engine: _ReusedEngine, ctrl_c: threading.Event, counts: RunCounts) -> bool:
+    def _draw_one(
+        self,
+        run: PlannedRun,
+        engine: _ReusedEngine,
+        recorder: HistoryRecorder,
+        ctrl_c: threading.Event,
+        counts: RunCounts,
+    ) -> bool:
         """Draw one picture and report it; False if a cancelled engine had to be abandoned."""
         try:
             request = run.build()
@@ -150,7 +166,7 @@ class PlannedDrawing:
             folder=run.output.parent, output=run.output, fallback_folders=(run.output.parent, *self.fallback_folders)
         )
         runner = ForegroundRunner(lambda: engine)
-        session = GenerationSession(runner, store)
+        session = GenerationSession(runner, store, recorder=recorder)
         with stdout_to_stderr(), display_for(self.console) as display:
             display.print_message(run.title)
             session.changed = progress_printer(session, display)
@@ -182,6 +198,13 @@ class PlannedDrawing:
             print(json_line(report), flush=True)
         elif status == "drawn":
             print(file, flush=True)
+
+
+def checkpoint_title(request: GenerationRequest) -> str:
+    """Return the title of the checkpoint that `request` draws with."""
+    with suppress(SdxlDesktopError, OSError):
+        return read_checkpoint(request.checkpoint).title
+    return request.checkpoint.name
 
 
 def _is_same_picture(made: GenerationRequest, seed: int, asked: GenerationRequest) -> bool:

@@ -51,7 +51,7 @@ class HistoryReader:
         """Return the IDs of all entries, newest first, in the order of `page`."""
         query = select(picture.c.id).where(*conditions(wanted)).order_by(*NEWEST_FIRST)
         with self._connections.read() as connection:
-            return tuple(connection.scalars(query))
+            return tuple(connection.scalars(query).all())
 
     def entries(self, ids: Sequence[int]) -> tuple[HistoryEntry, ...]:
         """Return the entries with these IDs, in their order, without those that do not exist (any more)."""

@@ -13,9 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
@@ -62,14 +61,15 @@ class ScanReport:
 
 @dataclass(slots=True)
 class _Known:
-    """An entry as it was read: its row and its path. Paths are text here: fifty thousand of them are compared."""
+    """An entry as it was read. Paths are text here: fifty thousand of them are compared. `file` is the path as the
+    database has it."""
 
-    row: Row[*tuple[Any, ...]]
+    id: int
+    file: str
     path: str
-
-    @property
-    def stamp(self) -> FileStamp:
-        return FileStamp(self.row.file_bytes, self.row.file_mtime, self.row.file_inode)
+    stamp: FileStamp
+    content: str
+    missing: bool
 
 
 class FolderScan:
@@ -107,11 +107,11 @@ class FolderScan:
         self._settle_forgotten(forgotten, found, fresh)
         moves = self._find_moved([*absent, *altered], fresh)
         self._apply_moves(moves, altered)
-        moved = {known.row.id for known, _ in moves}
+        moved = {known.id for known, _ in moves}
         for known in altered:
-            if known.row.id not in moved and (stamp := fresh.pop(known.path, None)) is not None:
+            if known.id not in moved and (stamp := fresh.pop(known.path, None)) is not None:
                 self._update_edited(known, stamp)
-        self._mark_missing([known for known in absent if known.row.id not in moved])
+        self._mark_missing([known for known in absent if known.id not in moved])
         self._index_new(fresh)
         return self.report
 
@@ -129,13 +129,14 @@ class FolderScan:
         )
         with self._connections.read() as connection:
             rows = connection.execute(select(*columns).order_by(picture.c.id)).all()
-        known = []
-        for row in rows:
+        live: list[_Known] = []
+        gone: list[_Known] = []
+        for entry, file, size, mtime, inode, content, missing, forgotten in rows:
             with suppress(ValueError):
-                known.append(_Known(row, str(text_to_path(row.file)) if row.file.startswith("file:") else row.file))
-        return [each for each in known if each.row.forgotten is None], [
-            each for each in known if each.row.forgotten is not None
-        ]
+                path = str(text_to_path(file)) if file.startswith("file:") else file
+                known = _Known(entry, file, path, FileStamp(size, mtime, inode), content, missing)
+                (live if forgotten is None else gone).append(known)
+        return live, gone
 
     def _compare(self, live: list[_Known], found: dict[str, FileStamp]) -> tuple[list[_Known], list[_Known], set[str]]:
         """Return the entries whose file is not there, those whose file has other values, and the paths of all entries
@@ -148,11 +149,11 @@ class FolderScan:
                 absent.append(known)
                 continue
             taken.add(known.path)
-            if (stamp.bytes, stamp.mtime) != (known.stamp.bytes, known.stamp.mtime):
+            if stamp[:2] != known.stamp[:2]:
                 found.setdefault(known.path, stamp)
                 altered.append(known)
-            elif known.row.missing:
-                back.append(known.row.id)
+            elif known.missing:
+                back.append(known.id)
         if back:
             with self._connections.write() as connection:
                 self.report.returned += set_values(connection, back, missing=False)
@@ -165,13 +166,13 @@ class FolderScan:
         gone, back = [], []
         for known in forgotten:
             stamp = found.get(known.path)
-            same = stamp is not None and (stamp.bytes, stamp.mtime) == (known.stamp.bytes, known.stamp.mtime)
-            if not same and not known.row.missing:
-                gone.append(known.row.id)
+            same = stamp is not None and stamp[:2] == known.stamp[:2]
+            if not same and not known.missing:
+                gone.append(known.id)
             elif same and known.path in fresh:
                 del fresh[known.path]
-                if known.row.missing:
-                    back.append(known.row.id)
+                if known.missing:
+                    back.append(known.id)
         if gone or back:
             with self._connections.write() as connection:
                 set_values(connection, gone, missing=True)
@@ -179,23 +180,23 @@ class FolderScan:
 
     def _find_moved(self, lost: list[_Known], fresh: dict[str, FileStamp]) -> list[tuple[_Known, str]]:
         """Return the entries whose content is at another path now, with that path, which is removed from `fresh`."""
-        lost = [known for known in lost if known.path not in fresh or self._hash(known.path) != known.row.content]
+        lost = [known for known in lost if known.path not in fresh or self._hash(known.path) != known.content]
         moves: list[tuple[_Known, str]] = []
         by_stamp = {stamp: path for path, stamp in fresh.items() if stamp.inode}
         for known in lost:
             path = by_stamp.get(known.stamp)
             if path is not None and fresh.pop(path, None) is not None:
                 moves.append((known, path))
-        found = {known.row.id for known, _ in moves}
+        found = {known.id for known, _ in moves}
         by_size: dict[int, list[str]] = defaultdict(list)
         for path, stamp in fresh.items():
             by_size[stamp.bytes].append(path)
         for known in lost:
-            if known.row.id in found:
+            if known.id in found:
                 continue
             self._check()
             same = (each for each in by_size[known.stamp.bytes] if each in fresh)
-            path = next((each for each in same if self._hash(each) == known.row.content), None)
+            path = next((each for each in same if self._hash(each) == known.content), None)
             if path is not None:
                 del fresh[path]
                 moves.append((known, path))
@@ -207,20 +208,20 @@ class FolderScan:
             return
         with self._connections.write() as connection:
             moving = [(known, path) for known, path in moves if _is_unchanged(connection, known)]
-            leaving = {known.row.id for known, _ in moving}
+            leaving = {known.id for known, _ in moving}
             taken = {path for _, path in moving}
-            replaced = [known.row.id for known in altered if known.path in taken and known.row.id not in leaving]
+            replaced = [known.id for known in altered if known.path in taken and known.id not in leaving]
             now = microseconds_of(datetime.now(UTC))
             self.report.removed += set_values(connection, replaced, missing=True, forgotten=now)
             for known, _ in moving:  # two files may have changed places, and names are unique
-                set_values(connection, [known.row.id], file=f"moving:{known.row.id}")
+                set_values(connection, [known.id], file=f"moving:{known.id}")
             for known, path in moving:
                 status = _stamp_of_file(path)
                 if status is None or _is_taken(connection, path):  # it has moved on since; the next scan finds it
-                    set_values(connection, [known.row.id], file=known.row.file, missing=True)
+                    set_values(connection, [known.id], file=known.file, missing=True)
                 else:
-                    update_file(connection, known.row.id, Path(path), status)
-                    self.report.moved.append(known.row.id)
+                    update_file(connection, known.id, Path(path), status)
+                    self.report.moved.append(known.id)
 
     def _update_edited(self, known: _Known, stamp: FileStamp) -> None:
         """Take over the new content of an entry's file. Another picture of ours, drawn into the same file, replaces the
@@ -230,22 +231,22 @@ class FolderScan:
         if content is None:
             return
         read = None
-        if content != known.row.content:
+        if content != known.content:
             with suppress(OSError):
                 read = read_picture(Path(known.path), {content: Note(content=content)})
         with self._connections.write() as connection:
             if not _is_unchanged(connection, known):
                 return
             if read is not None and read.file.record_in_file:
-                self._update_drawn(connection, known.row.id, read)
+                self._update_drawn(connection, known.id, read)
                 return
-            update_file(connection, known.row.id, Path(known.path), stamp, content=content)
+            update_file(connection, known.id, Path(known.path), stamp, content=content)
             if read is not None:
-                set_pixels(connection, known.row.id, read.new.size, read.new.pixels_digest)
-        if content != known.row.content:
-            self.report.edited.append(known.row.id)
-        elif known.row.missing:
-            self.report.returned.append(known.row.id)
+                set_pixels(connection, known.id, read.new.size, read.new.pixels_digest)
+        if content != known.content:
+            self.report.edited.append(known.id)
+        elif known.missing:
+            self.report.returned.append(known.id)
 
     def _update_drawn(self, connection: Connection, entry: int, read: ReadPicture) -> None:
         if is_same_drawing(connection, entry, read.new):
@@ -257,10 +258,10 @@ class FolderScan:
             self._insert(connection, read)
 
     def _mark_missing(self, lost: list[_Known]) -> None:
-        gone = [known for known in lost if not known.row.missing]
+        gone = [known for known in lost if not known.missing]
         if gone:
             with self._connections.write() as connection:
-                ids = [known.row.id for known in gone if _is_unchanged(connection, known)]
+                ids = [known.id for known in gone if _is_unchanged(connection, known)]
                 self.report.missing += set_values(connection, ids, missing=True)
 
     def _index_new(self, fresh: dict[str, FileStamp]) -> None:
@@ -331,9 +332,9 @@ def _is_taken(connection: Connection, path: str) -> bool:
 def _is_unchanged(connection: Connection, known: _Known) -> bool:
     """Whether the entry is still as it was read: a finished picture may have replaced it meanwhile."""
     now = connection.execute(
-        select(picture.c.file, picture.c.content, picture.c.forgotten).where(picture.c.id == known.row.id)
+        select(picture.c.file, picture.c.content, picture.c.forgotten).where(picture.c.id == known.id)
     ).one_or_none()
-    return now is not None and tuple(now) == (known.row.file, known.row.content, None)
+    return now is not None and tuple(now) == (known.file, known.content, None)
 
 
 def _remember_other(connection: Connection, path: str, stamp: FileStamp) -> None:

@@ -70,6 +70,22 @@ def test_what_generate_draws_is_in_the_history(
     assert set(shown["seconds"]) == {"load", "compile", "encode", "denoise", "decode"}
 
 
+def test_batches_and_grids_are_in_the_history(
+    home: Path, rooms: FakeEntryPoints, capsys: pytest.CaptureFixture[str], work: Work
+) -> None:
+    own_checkpoint(home)
+    rows = home / "rows.jsonl"
+    rows.write_text('{"prompt": "a cat", "checkpoint": "mine"}\n{"prompt": "a dog", "checkpoint": "mine"}')
+    assert run_command(rooms, "batch", str(rows), "-o", str(home / "out")) == 0
+    grid = home / "grid.png"
+    assert run_command(rooms, "generate", "a hat", "--checkpoint", "mine", "--x", "steps=1,2", "-o", str(grid)) == 0
+    capsys.readouterr()
+    listed = reply(rooms, capsys, "list")["entries"]
+    assert [each["prompt"] for each in listed] == ["a hat", "a hat", "a hat", "a dog", "a cat"]
+    assert [(each["kind"], each["file"]) for each in listed[:1]] == [("grid", str(grid))]
+    assert len({each["checkpoint"] for each in listed}) == 1
+
+
 def test_a_history_that_cannot_be_opened_does_not_stop_generate(
     home: Path, rooms: FakeEntryPoints, capsys: pytest.CaptureFixture[str]
 ) -> None:
