@@ -82,8 +82,8 @@ class FeatureControllers:
             c.background,
             c.preferences.value,
             lambda: c.checkpoints.checkpoints,
-            c.controller.show_error,
             c.controller.planner.with_frame_size,
+            c.controller.show_error,
         )
         return QueueController(context, c.paths.data / "queue")
 
