@@ -130,7 +130,8 @@ class MainWindow(QMainWindow):
             context.background,
             self.checkpoint_controller,
         )
-        self._pages = QStackedWidget()
+        self._splitter, self._pages = QSplitter(Qt.Orientation.Horizontal), QStackedWidget()
+        self._lay_out()
         self.features = FeatureControllers(self._feature_context())
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
@@ -147,10 +148,8 @@ class MainWindow(QMainWindow):
         )
         self.router = Router(self, context.background, handlers, self.project_controller.last_folder)
         self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
-        self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
         self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
-        self._lay_out()
         self._fill_menus()
         self._restore(settings)
         self._connect()
