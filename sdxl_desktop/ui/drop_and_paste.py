@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QFrame, QWidget
@@ -42,7 +43,7 @@ class DropAndPasteFilter(QObject):
         """Filter only the focused widget: a filter on the application would receive every event."""
         if self._focused is widget:
             return
-        if self._focused is not None:
+        if self._focused is not None and shiboken6.isValid(self._focused):  # it may lose the focus by being destroyed
             self._focused.removeEventFilter(self)
             self._focused.destroyed.disconnect(self._clear_focused)
         self._focused = widget

@@ -77,7 +77,7 @@ def test_the_slide_show_walks_pauses_and_ends(gallery: MainWindow, slides: Slide
     qtbot.keyClick(slides, Qt.Key.Key_Space)
     assert not slides.is_paused
     qtbot.keyClick(slides, Qt.Key.Key_Escape)
-    assert gallery.gallery.slide_show is None
+    assert gallery.features.gallery.slide_show is None
     assert page.grid.selected == [ids[COUNT - 1]], "the gallery goes where the show ended"
 
 
