@@ -438,6 +438,7 @@ class WorkspaceValue:
     base64; `thumbnail_side` is the gallery's, in logical pixels; `seed_locked` and `variation_locked` keep a seed
     between runs; `open_sections` names the expanded sections. The aesthetic scores are the refiner's: those in
     `micro_conditioning` are ignored. `prompts` are as typed; `styles` are the names of those put on them, in order.
+    `shown_picture` is the file of the result on the canvas (`path_to_text`; empty: none).
     """
 
     prompts: Prompts = Prompts()
@@ -454,6 +455,7 @@ class WorkspaceValue:
     open_sections: tuple[str, ...] = ()
     geometry: str = ""
     layout: str = ""
+    shown_picture: str = ""
     thumbnail_side: int = 160
     details_shown: bool = True
 

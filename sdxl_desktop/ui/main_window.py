@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, SettingsError
 from sdxl_desktop.core.events import EngineEvent, Progress
+from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
 from sdxl_desktop.engine.checkpoint_id import cached_checkpoint_id
@@ -386,8 +388,10 @@ class MainWindow(QMainWindow):
 
     def _workspace_value(self) -> WorkspaceValue:
         """Return the panels' values and the window's layout."""
+        shown = self.canvas_area.shown_result
         return replace(
             self.parameters_panel.value(),
+            shown_picture="" if shown is None or shown.saved_to is None else path_to_text(shown.saved_to),
             geometry=encode_state(self.saveGeometry()),
             layout=encode_state(self._splitter.saveState()),
             thumbnail_side=self.features.gallery.page.bar.thumbnail_side,
@@ -396,6 +400,9 @@ class MainWindow(QMainWindow):
 
     def _restore(self, settings: Settings) -> None:
         self.parameters_panel.set_value(settings.workspace)
+        with suppress(ValueError):
+            shown = settings.workspace.shown_picture
+            self.features.gallery.recent.selected = text_to_path(shown) if shown else None
         self.restoreGeometry(decode_state(settings.workspace.geometry))
         if not self.isMaximized() and not self.isFullScreen():
             self.resize(self.size().boundedTo(available_screen_size(self)))

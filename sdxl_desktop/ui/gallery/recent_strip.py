@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
@@ -29,6 +30,8 @@ class RecentStrip(QObject):
     def __init__(self, context: GalleryContext, parent: QObject) -> None:
         super().__init__(parent)
         self._context = context
+        self.selected: Path | None = None
+        """The picture that the canvas showed at the last exit; it is shown again as soon as it is in the strip."""
 
     def fill(self) -> None:
         """Read the pictures in the background and put them into the strip. Without a history it stays as it is."""
@@ -43,9 +46,21 @@ class RecentStrip(QObject):
 
         def take(results: tuple[Result, ...]) -> None:
             self._context.session.add_earlier(results)
+            self._select()
             self._read(wanted[_BATCH:], room - sum(result.picture.pixels.nbytes for result in results))
 
         self._context.background.read(lambda: _read_results(wanted[:_BATCH]), take, lambda _: None, owner=self)
+
+    def _select(self) -> None:
+        """Show the selected picture, unless something was drawn meanwhile."""
+        session = self._context.session
+        if self.selected is None or session.run is not None or not all(one.is_earlier for one in session.results):
+            return
+        for row, result in enumerate(session.results):
+            if result.saved_to == self.selected:
+                self.selected = None
+                self._context.canvas_area.go_to(row)
+                return
 
 
 def _recent_details(history: History) -> tuple[HistoryDetails, ...]:

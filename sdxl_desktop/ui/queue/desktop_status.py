@@ -1,8 +1,8 @@
 """What the desktop shows of the queue: a notification when all is drawn, and progress on the task bar.
 
 On Linux both go over the session's D-Bus, as the desktop portal and Unity's launcher API (which KDE, Ubuntu's dock and
-others follow) define them; notifications elsewhere go through the system tray. Without either nothing happens. No
-prompt is ever passed on: a notification may be shown on a locked screen.
+others follow) define them; elsewhere notifications go through the system tray, and Windows' task bar shows progress.
+Without any of it nothing happens. No prompt is ever passed on: a notification may be shown on a locked screen.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+
+from sdxl_desktop.ui.queue.windows_taskbar import WindowsTaskbar
 
 _PORTAL = "org.freedesktop.portal.Desktop"
 _PORTAL_PATH = "/org/freedesktop/portal/desktop"
@@ -49,6 +51,7 @@ class DesktopStatus(QObject):
         self._tray_timer = QTimer(self, singleShot=True, interval=_TRAY_MS)
         self._tray_timer.timeout.connect(self._hide_tray)
         self._shown: int | None = None
+        self._windows_taskbar = WindowsTaskbar()
 
     # notifications
 
@@ -92,6 +95,8 @@ class DesktopStatus(QObject):
         if percent == self._shown:
             return
         self._shown = percent
+        for window in QApplication.topLevelWindows() if sys.platform == "win32" else ():
+            self._windows_taskbar.show_progress(int(window.winId()), percent)
         bus = self._bus()
         if bus is None:
             return

@@ -30,6 +30,20 @@ def test_it_has_the_earlier_pictures_oldest_first_and_shows_the_last(
     assert window.parameters_panel.value().prompts.prompt == "a green apple number 11"
 
 
+def test_the_picture_that_was_shown_is_shown_again(pictures: list[Path], make_window: MakeWindow, qtbot: QtBot) -> None:
+    first = make_window()
+    wait_filled(qtbot, first)
+    first.canvas_area.go_to(3)
+    shown = first.canvas_area.shown_result
+    assert shown is not None
+    first.close_now()
+    second = make_window()
+    wait_filled(qtbot, second)
+    again = second.canvas_area.shown_result
+    assert again is not None
+    assert again.saved_to == shown.saved_to
+
+
 def test_the_pictures_of_a_session_are_there_after_it(make_window: MakeWindow, qtbot: QtBot) -> None:
     first = make_window()
     first.parameters_panel.set_prompt("a lighthouse")
