@@ -71,7 +71,7 @@ class Wildcard:
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class WeightedOption:
     """One option of a choice, and how often it is picked in relation to the others."""
 
     weight: float
@@ -82,7 +82,7 @@ class Option:
 class Choice:
     """`low` to `high` of the options, each once, joined by `separator`; written at `start` to `end` (exclusive)."""
 
-    options: tuple[Option, ...]
+    options: tuple[WeightedOption, ...]
     low: int
     high: int
     separator: str
@@ -173,7 +173,7 @@ class _OpenChoice:
         self.start = start
         self.method, self.low, self.high, self.separator = PickMethod.RANDOM, 1, 1, ","
         self.is_ranged = self.has_high = False
-        self.options: list[Option] = []
+        self.options: list[WeightedOption] = []
         self.nodes: list[Node] = []
         self.weight = 1.0
         self.content_start = self._read_head(text, content_start)
@@ -201,7 +201,7 @@ class _OpenChoice:
         self.content_start = _BLANKS.match(text, weight.end() if weight else at).end()  # type: ignore[union-attr]
 
     def end_option(self) -> None:
-        self.options.append(Option(self.weight, Sequence(_joined(self.nodes))))
+        self.options.append(WeightedOption(self.weight, Sequence(_joined(self.nodes))))
         self.nodes = []
 
     def close(self, end: int) -> Choice:

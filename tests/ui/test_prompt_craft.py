@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.panels.prompt_bar import StyleChip
-from sdxl_desktop.ui.prompt_craft.history_dialog import HistoryDialog
 from sdxl_desktop.ui.prompt_craft.preset_dialogs import SavePresetDialog
+from sdxl_desktop.ui.prompt_craft.prompt_history_dialog import HistoryDialog
 from sdxl_desktop.ui.prompt_craft.style_list import StyleListView
 from sdxl_desktop.ui.prompt_craft.styles_dialog import SaveStyleDialog
 from sdxl_desktop.ui.widgets.prompt_edit import PromptEdit

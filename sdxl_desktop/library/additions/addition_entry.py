@@ -9,7 +9,7 @@ from pathlib import Path
 from sdxl_desktop.library.addition_detection import AdditionKind
 
 
-class BaseModel(StrEnum):
+class TrainedModel(StrEnum):
     """The kind of model that an addition was trained for; UNKNOWN if neither tensors nor descriptions tell."""
 
     SDXL = "SDXL"
@@ -40,7 +40,7 @@ class AdditionEntry:
     alias: str = ""
     author: str = ""
     description: str = ""
-    base_model: BaseModel = BaseModel.UNKNOWN
+    base_model: TrainedModel = TrainedModel.UNKNOWN
     base_model_name: str = ""
     trigger_words: tuple[str, ...] = ()
     tags: tuple[tuple[str, int], ...] = ()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sdxl_desktop.core.additions import FIRST_ENCODER_KEYS, SECOND_ENCODER_KEYS
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.formats.safetensors_header import TensorInfo
-from sdxl_desktop.library.additions.addition_entry import BaseModel
+from sdxl_desktop.library.additions.addition_entry import TrainedModel
 
 Tensors = Mapping[str, TensorInfo]
 
@@ -36,7 +36,7 @@ _OTHER_NAMES = (
 )
 
 
-def lora_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) -> tuple[BaseModel, str]:
+def lora_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) -> tuple[TrainedModel, str]:
     """Return (kind, name for people) of the model that a LoRA with this header is for; `told` is what a file beside it
     says."""
     by_tensors = _by_lora_tensors(tensors)
@@ -44,7 +44,7 @@ def lora_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) ->
     return _combined(by_tensors, said)
 
 
-def embedding_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) -> tuple[BaseModel, str]:
+def embedding_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) -> tuple[TrainedModel, str]:
     """Return the same for an embedding; `tensors` is empty for a file that must not be opened."""
     names = set(tensors)
     by_tensors = ""
@@ -56,14 +56,14 @@ def embedding_base_model(tensors: Tensors, metadata: Mapping[str, str], told: st
     return _combined(by_tensors, said)
 
 
-def _combined(by_tensors: str, said: str) -> tuple[BaseModel, str]:
+def _combined(by_tensors: str, said: str) -> tuple[TrainedModel, str]:
     """What the tensors say counts; a description may name the variant, such as Pony."""
     kind, name = _by_name(said)
     if not by_tensors:
         return kind, name
     if by_tensors == "SDXL":
-        return BaseModel.SDXL, name if kind is BaseModel.SDXL else "SDXL"
-    return BaseModel.OTHER, name if kind is BaseModel.OTHER else by_tensors
+        return TrainedModel.SDXL, name if kind is TrainedModel.SDXL else "SDXL"
+    return TrainedModel.OTHER, name if kind is TrainedModel.OTHER else by_tensors
 
 
 def _by_lora_tensors(tensors: Tensors) -> str:
@@ -80,13 +80,13 @@ def _by_lora_tensors(tensors: Tensors) -> str:
     return "SDXL" if has_mark else ""
 
 
-def _by_name(said: str) -> tuple[BaseModel, str]:
+def _by_name(said: str) -> tuple[TrainedModel, str]:
     name = display_text(said, 60)
     if not name:
-        return BaseModel.UNKNOWN, ""
+        return TrainedModel.UNKNOWN, ""
     if _SDXL_NAMES.search(name):
-        return BaseModel.SDXL, name
+        return TrainedModel.SDXL, name
     for pattern, kind in _OTHER_NAMES:
         if pattern.search(name):
-            return BaseModel.OTHER, name if not kind or kind.split()[0].lower() in name.lower() else kind
-    return BaseModel.UNKNOWN, name
+            return TrainedModel.OTHER, name if not kind or kind.split()[0].lower() in name.lower() else kind
+    return TrainedModel.UNKNOWN, name

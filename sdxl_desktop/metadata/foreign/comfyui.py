@@ -43,7 +43,7 @@ def read_comfyui(prompt: str, workflow: str = "") -> ForeignRecord | None:
     if not stages:
         builder.note("A graph without a sampler that is known here")
         return builder.build()
-    _Reader(graph, builder).read(stages)
+    _GraphReader(graph, builder).read(stages)
     return builder.build()
 
 
@@ -76,7 +76,7 @@ def _is_sampler(node: Node) -> bool:
     return node.kind in _SAMPLERS or {"sampler_name", "steps", "cfg", "latent_image"} <= set(node.inputs)
 
 
-class _Reader:
+class _GraphReader:
     def __init__(self, graph: Graph, builder: RecordBuilder) -> None:
         self._graph, self._builder = graph, builder
 

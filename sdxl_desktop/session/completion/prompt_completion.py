@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sdxl_desktop.core.lora_tags import format_tag, is_usable_name
 from sdxl_desktop.library.addition_detection import AdditionKind
-from sdxl_desktop.library.additions.addition_entry import AdditionEntry, BaseModel
+from sdxl_desktop.library.additions.addition_entry import AdditionEntry, TrainedModel
 from sdxl_desktop.session.completion.completion_index import CompletionIndex, Suggestion, merged
 from sdxl_desktop.session.completion.tag_list import TagList, by_count
 
@@ -111,15 +111,15 @@ def _lora_suggestions(entries: Iterable[AdditionEntry]) -> Iterable[Suggestion]:
         name = entry.path_name if entry.name.casefold() in seen else entry.name
         seen.add(entry.name.casefold())
         if is_usable_name(name):
-            fits = "" if entry.base_model is not BaseModel.OTHER else f" for {entry.base_model_name}"
+            fits = "" if entry.base_model is not TrainedModel.OTHER else f" for {entry.base_model_name}"
             aliases = tuple(one for one in (entry.alias, entry.title) if one and one != name)
-            order = -1.0 if entry.base_model is BaseModel.OTHER else 0.0
+            order = -1.0 if entry.base_model is TrainedModel.OTHER else 0.0
             yield Suggestion(format_tag(name, entry.weight), name, f"LoRA{fits}", order, aliases)
 
 
 def _embedding_suggestions(entries: Iterable[AdditionEntry]) -> Iterable[Suggestion]:
     for entry in entries:
-        if entry.kind is AdditionKind.EMBEDDING and entry.base_model is not BaseModel.OTHER:
+        if entry.kind is AdditionKind.EMBEDDING and entry.base_model is not TrainedModel.OTHER:
             yield Suggestion(entry.token, entry.token, "embedding", 2.0, (entry.title,) if entry.title else ())
 
 

@@ -18,8 +18,8 @@ from sdxl_desktop.core.prompt_template import (
     Choice,
     Literal,
     Node,
-    Option,
     PickMethod,
+    WeightedOption,
     Wildcard,
     WildcardValue,
     parse_template,
@@ -140,11 +140,11 @@ class _Budget:
         return choice.options, inside
 
 
-_AnyOption = Option | WildcardValue
+_AnyOption = WeightedOption | WildcardValue
 
 
 def _content(option: _AnyOption) -> prompt_template.Sequence:
-    return option.content if isinstance(option, Option) else parse_template(option.text).content
+    return option.content if isinstance(option, WeightedOption) else parse_template(option.text).content
 
 
 @dataclass

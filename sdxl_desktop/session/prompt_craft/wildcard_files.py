@@ -74,7 +74,7 @@ def wildcard_folders(paths: AppPaths, preferences: Preferences) -> tuple[Path, .
 def load_wildcards(folders: Iterable[Path]) -> WildcardSet:
     """Return the wildcards in `folders` and their subfolders; a name in an earlier folder wins. Never raises: a file
     that cannot be used is reported. Links to folders are not followed."""
-    reader = _Reader()
+    reader = _WildcardReader()
     for folder in folders:
         if is_folder(folder):
             reader.read_folder(folder)
@@ -82,7 +82,7 @@ def load_wildcards(folders: Iterable[Path]) -> WildcardSet:
 
 
 @dataclass
-class _Reader:
+class _WildcardReader:
     values: dict[str, tuple[WildcardValue, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _files: int = 0

@@ -9,7 +9,7 @@ from sdxl_desktop.core.additions import MAX_LORA_WEIGHT
 from sdxl_desktop.core.lora_tags import is_usable_name
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind
-from sdxl_desktop.library.additions.addition_entry import AdditionEntry, BaseModel
+from sdxl_desktop.library.additions.addition_entry import AdditionEntry, TrainedModel
 from sdxl_desktop.ui.devices.device_formatting import format_bytes
 from sdxl_desktop.ui.widgets.buttons import with_role
 from sdxl_desktop.ui.widgets.fields import FloatField
@@ -163,6 +163,6 @@ def _facts(entry: AdditionEntry) -> str:
 def _warning(entry: AdditionEntry) -> str:
     if entry.problem:
         return f"It cannot be used. {display_text(entry.problem)}"
-    if entry.base_model is BaseModel.OTHER:
+    if entry.base_model is TrainedModel.OTHER:
         return f"It was made for {entry.base_model_name}, so it does not fit SDXL."
     return ""

@@ -15,7 +15,7 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind
-from sdxl_desktop.library.additions.addition_entry import AdditionEntry, BaseModel
+from sdxl_desktop.library.additions.addition_entry import AdditionEntry, TrainedModel
 from sdxl_desktop.library.additions.thumbnails import read_thumbnail
 from sdxl_desktop.session.addition_library import matches_words
 from sdxl_desktop.ui.qt_images import to_image
@@ -129,7 +129,7 @@ def summary(entry: AdditionEntry) -> str:
     if entry.problem:
         return f"{entry.kind}, damaged: {display_text(entry.problem)}"
     model = entry.base_model_name or "model unknown"
-    fits = ", not for SDXL" if entry.base_model is BaseModel.OTHER else ""
+    fits = ", not for SDXL" if entry.base_model is TrainedModel.OTHER else ""
     return f"{entry.kind} · {model}{fits}"
 
 

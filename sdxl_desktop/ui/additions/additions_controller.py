@@ -28,7 +28,7 @@ from sdxl_desktop.session.completion.prompt_completion import PromptCompleter, t
 from sdxl_desktop.session.completion.tag_list import MAX_FILE_BYTES, TagList, read_tag_list
 from sdxl_desktop.ui.additions.additions_dialog import AdditionsDialog
 from sdxl_desktop.ui.additions.folder_watch import AdditionFolderWatcher
-from sdxl_desktop.ui.additions.token_dialog import TokenDialog, TokenSource
+from sdxl_desktop.ui.additions.prompt_tokens_dialog import PromptTokensDialog, TokenSource
 from sdxl_desktop.ui.file_manager import show_in_folder
 from sdxl_desktop.ui.notify import Notify
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
@@ -63,7 +63,7 @@ class AdditionsController(QObject):
         self.library = open_addition_library(context.paths, context.preferences)
         self._completer = PromptCompleter()
         self._dialog: AdditionsDialog | None = None
-        self._token_dialog: TokenDialog | None = None
+        self._token_dialog: PromptTokensDialog | None = None
         self._watcher = AdditionFolderWatcher(self)
         self._scanning = self._scan_again = self._closed = False
         self._tag_file = context.paths.data / TAG_LIST_FILE
@@ -333,10 +333,10 @@ class AdditionsController(QObject):
 
     # the token view
 
-    def open_tokens(self) -> TokenDialog:
+    def open_tokens(self) -> PromptTokensDialog:
         """Show how the text encoders split the prompts."""
         if self._token_dialog is None:
-            self._token_dialog = TokenDialog(self._token_source, self._context.background, self._context.window)
+            self._token_dialog = PromptTokensDialog(self._token_source, self._context.background, self._context.window)
         else:
             self._token_dialog.refresh()
         self._token_dialog.show()

@@ -19,8 +19,8 @@ from sdxl_desktop.session.prompt_craft.style_files import ImportedStyles, StyleS
 from sdxl_desktop.session.prompt_craft.wildcard_files import WildcardSet, load_wildcards, wildcard_folders
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
-from sdxl_desktop.ui.prompt_craft.history_controller import HistoryController
 from sdxl_desktop.ui.prompt_craft.preset_controller import PresetController
+from sdxl_desktop.ui.prompt_craft.prompt_history_controller import PromptHistoryController
 from sdxl_desktop.ui.prompt_craft.styles_dialog import SaveStyleDialog, StylesDialog
 from sdxl_desktop.ui.prompt_craft.variant_examples import LibraryVariantExamples
 from sdxl_desktop.ui.widgets.plain_text import message_box
@@ -61,7 +61,7 @@ class PromptCraftController(QObject):
         self.presets = PresetController(
             context.window, context.paths, context.background, self._panel, self._main, context.last_folder
         )
-        self.history = HistoryController(
+        self.history = PromptHistoryController(
             context.window, context.paths, context.preferences, context.background, self._panel, self._main
         )
         bar = self._panel.prompt_bar

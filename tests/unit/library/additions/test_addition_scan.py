@@ -11,7 +11,7 @@ import pytest
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.library.addition_detection import AdditionKind
-from sdxl_desktop.library.additions.addition_entry import AdditionEntry, BaseModel
+from sdxl_desktop.library.additions.addition_entry import AdditionEntry, TrainedModel
 from sdxl_desktop.library.additions.addition_scan import AdditionFolder, AdditionScanner, addition_folders
 from sdxl_desktop.library.additions.thumbnails import read_thumbnail
 from tests.unit.library.additions.weight_files import data_url, picture_bytes, write_embedding, write_lora
@@ -53,28 +53,29 @@ def test_a_link_to_a_folder_above_ends_and_a_file_counts_once(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("context", "metadata", "kind", "name"),
     [
-        (2048, {}, BaseModel.SDXL, "SDXL"),
-        (768, {}, BaseModel.OTHER, "Stable Diffusion 1.5"),
-        (1024, {}, BaseModel.OTHER, "Stable Diffusion 2"),
-        (64, {"ss_base_model_version": "sdxl_base_v1-0"}, BaseModel.SDXL, "sdxl_base_v1-0"),
-        (64, {"modelspec.architecture": "flux-1-dev/lora"}, BaseModel.OTHER, "flux-1-dev/lora"),
-        (64, {"ss_base_model_version": "sd_v1"}, BaseModel.OTHER, "Stable Diffusion 1.5"),
-        (64, {}, BaseModel.UNKNOWN, ""),
-        (768, {"ss_base_model_version": "sdxl_base_v1-0"}, BaseModel.OTHER, "Stable Diffusion 1.5"),
+        (2048, {}, TrainedModel.SDXL, "SDXL"),
+        (768, {}, TrainedModel.OTHER, "Stable Diffusion 1.5"),
+        (1024, {}, TrainedModel.OTHER, "Stable Diffusion 2"),
+        (64, {"ss_base_model_version": "sdxl_base_v1-0"}, TrainedModel.SDXL, "sdxl_base_v1-0"),
+        (64, {"modelspec.architecture": "flux-1-dev/lora"}, TrainedModel.OTHER, "flux-1-dev/lora"),
+        (64, {"ss_base_model_version": "sd_v1"}, TrainedModel.OTHER, "Stable Diffusion 1.5"),
+        (64, {}, TrainedModel.UNKNOWN, ""),
+        (768, {"ss_base_model_version": "sdxl_base_v1-0"}, TrainedModel.OTHER, "Stable Diffusion 1.5"),
     ],
 )
 def test_the_model_it_is_for_is_told_by_its_tensors_first(
-    tmp_path: Path, context: int, metadata: dict[str, str], kind: BaseModel, name: str
+    tmp_path: Path, context: int, metadata: dict[str, str], kind: TrainedModel, name: str
 ) -> None:
     entry = scan(write_lora(tmp_path / "a.safetensors", metadata, context).parent)["a"]
     assert (entry.base_model, entry.base_model_name) == (kind, name)
 
 
 @pytest.mark.parametrize(
-    ("widths", "kind"), [({"clip_l": 768, "clip_g": 1280}, BaseModel.SDXL), ({"emb_params": 768}, BaseModel.OTHER)]
+    ("widths", "kind"),
+    [({"clip_l": 768, "clip_g": 1280}, TrainedModel.SDXL), ({"emb_params": 768}, TrainedModel.OTHER)],
 )
 def test_the_model_of_an_embedding_is_told_by_its_widths(
-    tmp_path: Path, widths: dict[str, int], kind: BaseModel
+    tmp_path: Path, widths: dict[str, int], kind: TrainedModel
 ) -> None:
     assert scan(write_embedding(tmp_path / "a.safetensors", widths).parent)["a"].base_model is kind
 

@@ -21,7 +21,7 @@ CIVITAI = {
     "model": {"name": "Ink", "type": "LORA"}, "images": [{"url": "https://example.com/a.png"}],
 }  # fmt: skip
 WEB_UI = {"description": "d", "sd version": "SDXL", "activation text": "ink", "preferred weight": 0.7, "notes": "n"}
-MATRIX = {"ModelName": "Ink", "ModelDescription": "<b>x", "TrainedWords": ["ink"], "BaseModel": "SDXL 1.0"}
+MATRIX = {"ModelName": "Ink", "ModelDescription": "<b>x", "TrainedWords": ["ink"], "TrainedModel": "SDXL 1.0"}
 TAGS = b'1girl,0,4114588,"1girls,sole_female"\nlong_hair,0,9,\nname,type,count,alias\n"a ""b""",5,3,"c"\n:d,0,1\n'
 
 

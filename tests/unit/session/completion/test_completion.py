@@ -11,7 +11,7 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.lora_tags import find_tags
 from sdxl_desktop.core.prompt_grammar import parse_fragments
 from sdxl_desktop.library.addition_detection import AdditionKind
-from sdxl_desktop.library.additions.addition_entry import AdditionEntry, BaseModel
+from sdxl_desktop.library.additions.addition_entry import AdditionEntry, TrainedModel
 from sdxl_desktop.session.completion.completion_index import CompletionIndex, Suggestion
 from sdxl_desktop.session.completion.prompt_completion import PromptCompleter, tag_index, tag_text
 from sdxl_desktop.session.completion.tag_list import Tag, parse_tag_list, read_tag_list
@@ -35,7 +35,7 @@ def entry(name: str, kind: AdditionKind = AdditionKind.LORA) -> AdditionEntry:
 @pytest.fixture(scope="module")
 def completer() -> PromptCompleter:
     ink = replace(entry("Ink Wash (v2)"), trigger_words=("ink (style)",), preferred_weight=0.8, alias="inkw")
-    pencil = replace(entry("pencil"), base_model=BaseModel.OTHER, base_model_name="FLUX")
+    pencil = replace(entry("pencil"), base_model=TrainedModel.OTHER, base_model_name="FLUX")
     unusable = [entry("a:b"), replace(entry("pen broken"), problem="cut")]
     mood = entry("blue mood", AdditionKind.EMBEDDING)
     return PromptCompleter([ink, pencil, mood, *unusable], tag_index(parse_tag_list(TAGS)))

@@ -14,11 +14,11 @@ from sdxl_desktop.core.settings import Preferences, WorkspaceValue
 from sdxl_desktop.session.prompt_craft.prompt_history import PromptHistory, UsedPrompt
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
-from sdxl_desktop.ui.prompt_craft.history_dialog import HistoryDialog
+from sdxl_desktop.ui.prompt_craft.prompt_history_dialog import HistoryDialog
 from sdxl_desktop.ui.widgets.plain_text import message_box
 
 
-class HistoryController(QObject):
+class PromptHistoryController(QObject):
     """Steps back and forward through the history from what is typed, which stays as the newest entry."""
 
     def __init__(

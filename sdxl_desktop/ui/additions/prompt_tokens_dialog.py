@@ -44,7 +44,7 @@ class TokenSource:
 Views = tuple[tuple[EncoderTokens, ...], tuple[EncoderTokens, ...]]
 
 
-class TokenDialog(FittedDialog):
+class PromptTokensDialog(FittedDialog):
     """Shows the tokens of the prompt and of the negative prompt; `refresh_later` follows what is typed."""
 
     def __init__(self, source: Callable[[], TokenSource], background: BackgroundRunner, parent: QWidget) -> None:
