@@ -1,10 +1,13 @@
-"""The bar above the canvas: description, zoom, and the ways to export a picture."""
+"""The bar above the canvas: description, zoom, and the ways to export a picture.
+
+In a narrow window it shortens the texts of its links, elides the description, and hides zoom buttons that have keys.
+"""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.result_files import Result
@@ -18,8 +21,11 @@ _SAVE_DOCUMENT_TOOLTIP = (
     "Save the picture on the canvas into its own file; without one it is asked where (Ctrl+S). A picture file keeps "
     "the pixels, a project the mask and the strip too"
 )
-_BACK_TEXT, _FULL_TEXT_WIDTH = "Back to the picture", 640
-_REMOVE_TEXT = "Remove picture"
+_GAP = 2
+_GROUP_GAP = 16
+_MARGINS = (16, 4, 8, 4)
+_DESCRIPTION_WIDTH = 120
+"""Pixels that the description gets before links have their full texts."""
 
 
 class _DragHandle(IconButton):
@@ -33,6 +39,30 @@ class _DragHandle(IconButton):
         ):
             self.setDown(False)
             self.drag_requested.emit()
+
+
+class _Link(SingleClickButton):
+    """A link with a short text for narrow windows; screen readers always have the full one."""
+
+    def __init__(self, text: str, short: str) -> None:
+        super().__init__(text)
+        self._full, self._short = text, short
+        self.setAccessibleName(text)
+        with_role(self, "link")
+
+    def short_width(self) -> int:
+        """Return the width in pixels with the short text."""
+        return self.sizeHint().width() - self._advance(self.text()) + self._advance(self._short)
+
+    def show_within(self, room: int) -> int:
+        """Show the full text if that needs at most `room` pixels more than the short one; return those it takes."""
+        additional = self._advance(self._full) - self._advance(self._short)
+        is_full = additional <= room
+        self.setText(self._full if is_full else self._short)
+        return additional if is_full else 0
+
+    def _advance(self, text: str) -> int:
+        return self.fontMetrics().horizontalAdvance(text)
 
 
 class CanvasBar(QWidget):
@@ -58,13 +88,15 @@ class CanvasBar(QWidget):
         self.setObjectName("canvasBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._description_label = ElidedLabel()
-        self._follow_run_button = with_role(QPushButton("Back to the picture in progress"), "link")
+        self._follow_run_button = _Link("Back to the picture in progress", "In progress")
+        self._follow_run_button.setToolTip("Show the picture in progress again")
         self._zoom_button = QToolButton()
         self._zoom_buttons = self._create_zoom_buttons()
         self._output_buttons = self._create_output_buttons()
         self._compare_button = self._create_compare_button()
         self._settings_button = self._create_settings_button()
         self._edit_button, self._document_button, self._remove_button = self._create_document_buttons()
+        self._links = (self._follow_run_button, self._document_button, self._edit_button, self._remove_button)
         self._lay_out()
         self.set_follow_run_offered(False)
         self.set_edit_state(document=False, result=False)
@@ -114,12 +146,12 @@ class CanvasBar(QWidget):
         button.clicked.connect(self.settings_requested)
         return button
 
-    def _create_document_buttons(self) -> tuple[QPushButton, QPushButton, QPushButton]:
-        edit = with_role(QPushButton("Edit this picture"), "link")
+    def _create_document_buttons(self) -> tuple[_Link, _Link, _Link]:
+        edit = _Link("Edit this picture", "Edit")
         edit.setToolTip("Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)")
-        back = with_role(QPushButton(_BACK_TEXT), "link")
+        back = _Link("Back to the picture", "Back")
         back.setToolTip("Show the picture that is being edited, without taking this result over (Esc)")
-        remove = with_role(SingleClickButton(_REMOVE_TEXT), "link")
+        remove = _Link("Remove picture", "Remove")
         remove.setToolTip("Leave nothing on the canvas: the next run draws from words alone. Undo brings it back")
         edit.clicked.connect(self.edit_result_requested)
         back.clicked.connect(self.show_document_requested)
@@ -127,16 +159,15 @@ class CanvasBar(QWidget):
         return edit, back, remove
 
     def _lay_out(self) -> None:
-        bar = row(spacing=2, margins=(16, 4, 8, 4))
+        bar = row(spacing=_GAP, margins=_MARGINS)
         bar.addWidget(self._settings_button)
         bar.addWidget(self._description_label, 1)
-        bar.addWidget(self._follow_run_button)
-        for link in (self._document_button, self._edit_button, self._remove_button):
+        for link in self._links:
             bar.addWidget(link)
         bar.addWidget(self._compare_button)
         for button in self._zoom_buttons:
             bar.addWidget(button)
-        bar.addSpacing(16)
+        bar.addSpacing(_GROUP_GAP)
         for button in self._output_buttons:
             bar.addWidget(button)
         self.setLayout(bar)
@@ -148,6 +179,7 @@ class CanvasBar(QWidget):
         self._zoom_button.setAccessibleName(f"Zoom {percent:.0f} percent")
         for button in self._zoom_buttons:
             button.setEnabled(enabled)
+        self._fit()
 
     def set_result(self, result: Result | None, kind: ResultKind = ResultKind.RESULT) -> None:
         """Describe the shown result and its relation to the picture on the canvas, and offer to save it."""
@@ -174,25 +206,46 @@ class CanvasBar(QWidget):
         """Show the split button if `offered`, checked if `split`."""
         self._compare_button.setVisible(offered)
         self._compare_button.setChecked(split)
+        self._fit()
 
     def set_edit_state(self, *, document: bool, result: bool) -> None:
         """`document`: a picture is being edited; `result`: a result, not that picture, is on the canvas."""
         self._edit_button.setVisible(result and not document)
         self._document_button.setVisible(document and result)
         self._remove_button.setVisible(document and not result)
+        self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        for button, words in ((self._document_button, _BACK_TEXT), (self._remove_button, _REMOVE_TEXT)):
-            button.setText(words if self.width() >= _FULL_TEXT_WIDTH else words.split()[0])
+        self._fit()
+
+    def _fit(self) -> None:
+        """Give the room to what has no key first: links, then the zoom buttons, the description, the links' texts."""
+        smaller, readout, larger, fit, actual = self._zoom_buttons
+        links = [link for link in self._links if not link.isHidden()]
+        fixed = [one for one in (self._settings_button, self._compare_button) if not one.isHidden()]
+        fixed += [readout, fit, *self._output_buttons]
+        room = self.width() - _MARGINS[0] - _MARGINS[2] - _GROUP_GAP - 2 * _GAP  # beside spacing and description
+        room -= sum(button.sizeHint().width() + _GAP for button in fixed)
+        room -= sum(link.short_width() + _GAP for link in links)
+        for buttons in ((smaller, larger), (actual,)):
+            needed = sum(button.sizeHint().width() + _GAP for button in buttons)
+            for button in buttons:
+                button.setVisible(room >= needed)
+            room -= needed
+        room -= _DESCRIPTION_WIDTH
+        for link in links:
+            room -= link.show_within(room)
 
     def set_settings_offered(self, offered: bool) -> None:
         """Show the button for the settings of the picture that is shown."""
         self._settings_button.setVisible(offered)
+        self._fit()
 
     def set_follow_run_offered(self, offered: bool) -> None:
         """Show the button that returns to the picture in progress."""
         self._follow_run_button.setVisible(offered)
+        self._fit()
 
 
 _KIND_TEXTS: dict[ResultKind, tuple[str, ...]] = {

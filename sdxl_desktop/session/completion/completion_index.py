@@ -70,7 +70,7 @@ class CompletionIndex:
         """Return the same for one typing error in `typed`: a letter that is wrong, missing, additional, or exchanged
         with its neighbour. Empty for very short and very long texts."""
         wanted = normalized(typed)
-        usable = _MIN_WITH_TYPO <= len(wanted) <= _MAX_WITH_TYPO
+        usable = self._suggestions and _MIN_WITH_TYPO <= len(wanted) <= _MAX_WITH_TYPO
         return self._beginning_with(_with_one_error(wanted), limit) if usable else ()
 
     def _beginning_with(self, texts: Sequence[str], limit: int) -> tuple[Suggestion, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sdxl_desktop.core.lora_tags import format_tag, is_usable_name
 from sdxl_desktop.library.addition_detection import AdditionKind
@@ -20,6 +21,15 @@ _BOUNDARY = re.compile(r"[,()\[\]{}|<>\n]|\bBREAK\b|(?<=\d):|:(?=\d)")
 _BRACKETS = re.compile(r"(?<!\\)[()\[\]\\]")
 _KAOMOJI = re.compile(r"[^\w\s]{2,5}|[\w.^=><@+]_[\w.^=><@+]")
 """Tags such as ">_<" or "^_^", whose underscore is no blank."""
+
+
+class CompletionTrigger(StrEnum):
+    """Why suggestions are looked for: TYPING finds what begins with the typed text; PAUSE, a longer one in typing, what
+    is similar if nothing does, which takes more time; KEY, because they were asked for by key, even for one letter."""
+
+    TYPING = "typing"
+    PAUSE = "pause"
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +61,43 @@ class PromptCompleter:
         """Return one with other entries and the same tags."""
         return PromptCompleter(entries, self._tags)
 
-    def complete(self, text: str, position: int, *, asked: bool = False, negative: bool = False) -> Completions:
-        """Return what completes the word before `position` in `text`. `asked`: by a key, so one letter is enough.
-        LoRAs are suggested after "<lora:", and by their names unless the prompt is `negative`."""
+    def complete(
+        self,
+        text: str,
+        position: int,
+        *,
+        trigger: CompletionTrigger = CompletionTrigger.PAUSE,
+        negative: bool = False,
+    ) -> Completions:
+        """Return what completes the word before `position` in `text`. LoRAs are suggested after "<lora:", and by their
+        names unless the prompt is `negative`."""
         before = text[max(0, position - 400) : position]
         begun = _TAG_BEGUN.search(before)
         if begun is not None:
-            return self._complete_tag(text, position, begun, negative)
+            return NOTHING if negative else self._complete_tag(text, position, begun, trigger)
         typed, start = _word_before(before, position)
-        if len(typed) < (1 if asked else _MIN_TYPED):
+        if len(typed) < (1 if trigger is CompletionTrigger.KEY else _MIN_TYPED):
             return NOTHING
         indexes = [self._words, *([] if negative else [self._loras]), self._tags]
-        suggestions = merged([index.find(typed) for index in indexes])
-        suggestions = suggestions or merged([index.find_similar(typed) for index in indexes])
+        suggestions = _found_in(indexes, typed, trigger)
         if [one.text for one in suggestions] == [text[start:position]]:
             return NOTHING  # it is written already
         return Completions(start, position, suggestions)
 
-    def _complete_tag(self, text: str, position: int, begun: re.Match[str], negative: bool) -> Completions:
-        if negative:
-            return NOTHING
+    def _complete_tag(self, text: str, position: int, begun: re.Match[str], trigger: CompletionTrigger) -> Completions:
         typed = begun.group(1)
         start = position - len(begun.group())
         close = re.match(r"[^<>\n]{0,200}>", text[position:])
         end = position + (close.end() if close is not None else 0)
-        found = self._loras.find(typed) or self._loras.find_similar(typed) if typed.strip() else self._loras.first()
+        found = _found_in([self._loras], typed, trigger) if typed.strip() else self._loras.first()
         return Completions(start, end, found)
+
+
+def _found_in(indexes: Sequence[CompletionIndex], typed: str, trigger: CompletionTrigger) -> tuple[Suggestion, ...]:
+    found = merged([index.find(typed) for index in indexes])
+    if found or trigger is CompletionTrigger.TYPING:
+        return found
+    return merged([index.find_similar(typed) for index in indexes])
 
 
 def tag_index(tags: TagList) -> CompletionIndex:

@@ -12,7 +12,7 @@ from sdxl_desktop.core.lora_tags import TagUse
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.library.embedding_vectors import embedding_vector_counts
 from sdxl_desktop.library.token_count import TokenCounter
-from sdxl_desktop.session.completion.prompt_completion import Completions, PromptCompleter
+from sdxl_desktop.session.completion.prompt_completion import Completions, CompletionTrigger, PromptCompleter
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.panel_section import PanelSection
@@ -141,7 +141,7 @@ class PromptsPanel(QWidget):
 
 
 def _complete_function(completer: PromptCompleter, *, negative: bool) -> CompleteFunction:
-    def complete(text: str, position: int, asked: bool) -> Completions:
-        return completer.complete(text, position, asked=asked, negative=negative)
+    def complete(text: str, position: int, trigger: CompletionTrigger) -> Completions:
+        return completer.complete(text, position, trigger=trigger, negative=negative)
 
     return complete

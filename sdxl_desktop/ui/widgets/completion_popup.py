@@ -1,4 +1,8 @@
-"""The list of suggestions under the cursor of a prompt; the keyboard focus stays in the prompt."""
+"""The list of suggestions under the cursor of a prompt; the keyboard focus stays in the prompt.
+
+Suggestions are looked for in pauses of typing, so that a key costs nothing here: after a short one what begins with the
+typed text, after a longer one what is similar.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,19 @@ from PySide6.QtGui import QInputMethodEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QPlainTextEdit, QWidget
 
 from sdxl_desktop.session.completion.completion_index import Suggestion
-from sdxl_desktop.session.completion.prompt_completion import NOTHING, Completions
+from sdxl_desktop.session.completion.prompt_completion import NOTHING, Completions, CompletionTrigger
 from sdxl_desktop.ui.widgets.layout_helpers import column
 from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 from sdxl_desktop.ui.widgets.prompt_highlighter import Utf16Positions
 
-CompleteFunction = Callable[[str, int, bool], Completions]
-"""Takes the text, the position of the cursor in it, and whether suggestions were asked for by key."""
+CompleteFunction = Callable[[str, int, CompletionTrigger], Completions]
+"""Takes the text, the position of the cursor in it, and why suggestions are looked for."""
+_DELAYS = {CompletionTrigger.KEY: 0, CompletionTrigger.TYPING: 100, CompletionTrigger.PAUSE: 250}
+"""Milliseconds until suggestions are looked for; PAUSE comes after TYPING has found nothing."""
 _MAX_ROWS = 8
 _WIDTH = 320
 _MODIFIERS = Qt.KeyboardModifier
+_SHORTCUT_MODIFIERS = _MODIFIERS.ControlModifier | _MODIFIERS.AltModifier | _MODIFIERS.MetaModifier
 _MOVES = {
     Qt.Key.Key_Up: -1,
     Qt.Key.Key_Down: 1,
@@ -74,8 +81,9 @@ class CompletionPopup(QObject):
         self._list: _SuggestionList | None = None
         self._found = NOTHING
         self._composing = False
-        self._asked = False
-        self._timer = QTimer(self, singleShot=True, interval=0)
+        self._trigger = CompletionTrigger.TYPING
+        self._seen = (0, 0)  # revision of the text, position of the cursor in it
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._update)
         edit.installEventFilter(self)
         edit.cursorPositionChanged.connect(self._handle_cursor_moved)
@@ -94,8 +102,13 @@ class CompletionPopup(QObject):
     def is_open(self) -> bool:
         return self._list is not None and self._list.isVisible()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether suggestions will be looked for when typing pauses."""
+        return self._timer.isActive()
+
     def close(self) -> None:
-        """Hide the suggestions."""
+        """Hide the suggestions, and look for none until the next key."""
         self._timer.stop()
         if self._list is not None:
             self._list.hide()
@@ -108,12 +121,14 @@ class CompletionPopup(QObject):
                 if self.is_open and event.key() == Qt.Key.Key_Escape:
                     event.accept()  # so that the key comes here and not to the window's shortcut
                     return True
+                if not self.is_open and (event.key() == Qt.Key.Key_Escape or event.modifiers() & _SHORTCUT_MODIFIERS):
+                    self._timer.stop()  # a command follows the typed text
             case QEvent.Type.InputMethod if isinstance(event, QInputMethodEvent):
                 self._composing = bool(event.preeditString())
                 if self._composing:
                     self.close()
                 elif event.commitString():
-                    self._update_soon(asked=False)
+                    self._update_after(CompletionTrigger.TYPING)
             case QEvent.Type.FocusOut | QEvent.Type.Hide | QEvent.Type.Resize:
                 self.close()
         return super().eventFilter(watched, event)
@@ -123,9 +138,12 @@ class CompletionPopup(QObject):
         modifiers = event.modifiers() & ~_MODIFIERS.KeypadModifier
         key = Qt.Key(event.key())
         if key == Qt.Key.Key_Space and modifiers == _MODIFIERS.ControlModifier:
-            self._update_soon(asked=True)
+            self._update_after(CompletionTrigger.KEY)
             return self._complete is not None
-        if self.is_open and modifiers == _MODIFIERS.NoModifier:
+        is_plain = modifiers == _MODIFIERS.NoModifier
+        if is_plain and self.is_open and self.is_waiting and (key in _MOVES or key in _ACCEPTS):
+            self._update()  # the shown suggestions are those of the text before the last keys
+        if is_plain and self.is_open:
             if key in _MOVES:
                 self._move(_MOVES[key])
                 return True
@@ -136,20 +154,27 @@ class CompletionPopup(QObject):
                 self.close()
                 return True
         typed = event.text().isprintable() and event.text() and not modifiers & ~_MODIFIERS.ShiftModifier
-        if typed or (event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete) and self.is_open):
-            self._update_soon(asked=False)
+        is_shown_or_awaited = self.is_open or self.is_waiting
+        if typed or (event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete) and is_shown_or_awaited):
+            self._update_after(CompletionTrigger.TYPING)
         return False
 
-    def _update_soon(self, *, asked: bool) -> None:
-        """Look for suggestions when the key has changed the text."""
-        self._asked = asked
-        self._timer.start()
+    def _update_after(self, trigger: CompletionTrigger) -> None:
+        """Look for suggestions after the delay of `trigger`, counted from the last call."""
+        if self._complete is not None:
+            self._trigger = trigger
+            self._timer.start(_DELAYS[trigger])
 
     def _handle_cursor_moved(self) -> None:
-        if not self._timer.isActive():
+        """Close if the cursor has moved without a change of the text, or with one that was not typed."""
+        before, self._seen = self._seen, (self._edit.document().revision(), self._edit.textCursor().position())
+        is_moved = before[0] == self._seen[0] and before[1] != self._seen[1]
+        if is_moved or not self.is_waiting:
             self.close()
 
     def _update(self) -> None:
+        """Show what is found now, at the end of the delay or before it."""
+        self._timer.stop()
         if self._complete is None or self._composing or self._edit.isReadOnly() or not self._edit.hasFocus():
             self.close()
             return
@@ -157,17 +182,19 @@ class CompletionPopup(QObject):
         if cursor.hasSelection():
             self.close()
             return
-        self._found = self._complete(text, Utf16Positions(text).from_qt(cursor.position()), self._asked)
+        self._found = self._complete(text, Utf16Positions(text).from_qt(cursor.position()), self._trigger)
         if self._found.suggestions:
             self._show()
-        else:
-            self.close()
+            return
+        self.close()
+        if self._trigger is CompletionTrigger.TYPING:
+            self._update_after(CompletionTrigger.PAUSE)
 
     def _show(self) -> None:
         window = self._edit.window()
         if self._list is None or self._list.parentWidget() is not window:
             self._list = _SuggestionList(window)
-            self._list.entries.itemClicked.connect(lambda _: self._accept())
+            self._list.entries.itemClicked.connect(lambda _: self._accept_clicked())
         entries = self._list.entries
         entries.clear()
         for one in self._found.suggestions:
@@ -187,14 +214,25 @@ class CompletionPopup(QObject):
             last = entries.count() - 1
             entries.setCurrentRow(step % (last + 1) if abs(change) == 1 else max(0, min(step, last)))
 
+    def _accept_clicked(self) -> None:
+        """Take the clicked suggestion, if it fits what was typed after it was shown."""
+        chosen = self._chosen()
+        if self.is_waiting:
+            self._update()
+        if chosen is not None and chosen in self.suggestions:
+            self._insert(chosen)
+
     def _accept(self) -> None:
-        """Replace the word by the chosen suggestion, as one undo step."""
-        if self._list is None:
-            return
-        row = self._list.entries.currentRow()
-        if not 0 <= row < len(self._found.suggestions):
-            return
-        chosen = self._found.suggestions[row]
+        chosen = self._chosen()
+        if chosen is not None:
+            self._insert(chosen)
+
+    def _chosen(self) -> Suggestion | None:
+        row = -1 if self._list is None else self._list.entries.currentRow()
+        return self._found.suggestions[row] if 0 <= row < len(self._found.suggestions) else None
+
+    def _insert(self, chosen: Suggestion) -> None:
+        """Replace the word by `chosen`, as one undo step."""
         positions = Utf16Positions(self._edit.toPlainText())
         cursor = self._edit.textCursor()
         cursor.setPosition(positions.to_qt(self._found.start))

@@ -42,10 +42,14 @@ def prompt(ink: Path, window: MainWindow, qtbot: QtBot) -> PromptEdit:
     return edit
 
 
+def wait_for_suggestions(qtbot: QtBot, edit: PromptEdit) -> None:
+    qtbot.waitUntil(lambda: not edit.completion.is_waiting)
+
+
 def type_text(qtbot: QtBot, edit: PromptEdit, text: str) -> list[str]:
-    """Type `text` and return what is suggested then."""
+    """Type `text` and return what is suggested after a pause."""
     qtbot.keyClicks(edit, text)
-    QCoreApplication.processEvents()
+    wait_for_suggestions(qtbot, edit)
     return [one.label for one in edit.completion.suggestions]
 
 
@@ -74,6 +78,32 @@ def test_suggestions_are_taken_by_key_and_keep_out_of_the_way(
     assert not prompt.hasFocus(), "without suggestions Tab moves on"
 
 
+def test_keys_typed_after_the_suggestions_count_before_one_is_taken(
+    prompt: PromptEdit, window: MainWindow, qtbot: QtBot
+) -> None:
+    assert type_text(qtbot, prompt, "in") == ["ink (style)", "Ink Wash"]
+    qtbot.keyClicks(prompt, "k w")
+    qtbot.keyClick(prompt, Qt.Key.Key_Tab)
+    assert prompt.toPlainText() == "<lora:Ink Wash:1>", "nothing of what was typed is left"
+    assert type_text(qtbot, prompt, ", moo") == ["mood"]
+    qtbot.keyClicks(prompt, "n")
+    qtbot.keyClick(prompt, Qt.Key.Key_Return)
+    assert prompt.toPlainText() == "<lora:Ink Wash:1>, moon\n", "what no longer fits is not taken"
+
+
+def test_a_typing_error_is_forgiven_after_a_longer_pause(prompt: PromptEdit, qtbot: QtBot) -> None:
+    assert type_text(qtbot, prompt, "ikn was") == ["Ink Wash"]
+    assert type_text(qtbot, prompt, ", kni was") == [], "two errors"
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Left, Qt.Key.Key_Home, Qt.Key.Key_Escape])
+def test_nothing_is_suggested_once_another_key_follows(prompt: PromptEdit, qtbot: QtBot, key: Qt.Key) -> None:
+    qtbot.keyClicks(prompt, "ink")
+    qtbot.keyClick(prompt, key)
+    assert not prompt.completion.is_waiting
+    assert not prompt.completion.is_open
+
+
 def test_ctrl_enter_draws_while_suggestions_are_shown(prompt: PromptEdit, window: MainWindow, qtbot: QtBot) -> None:
     assert type_text(qtbot, prompt, "ink")
     qtbot.keyClick(prompt, Qt.Key.Key_Return, CONTROL)
@@ -91,7 +121,7 @@ def test_nothing_is_suggested_while_an_input_method_composes_or_if_it_is_off(
     committed = QInputMethodEvent()
     committed.setCommitString("k")
     QCoreApplication.sendEvent(prompt, committed)
-    QCoreApplication.processEvents()
+    wait_for_suggestions(qtbot, prompt)
     assert prompt.completion.is_open
     window.preferences.set_value(Preferences(completion=False))
     assert type_text(qtbot, prompt, " w") == []

@@ -13,7 +13,7 @@ from sdxl_desktop.core.prompt_grammar import parse_fragments
 from sdxl_desktop.library.addition_detection import AdditionKind
 from sdxl_desktop.library.additions.addition_entry import AdditionEntry, TrainedModel
 from sdxl_desktop.session.completion.completion_index import CompletionIndex, Suggestion
-from sdxl_desktop.session.completion.prompt_completion import PromptCompleter, tag_index, tag_text
+from sdxl_desktop.session.completion.prompt_completion import CompletionTrigger, PromptCompleter, tag_index, tag_text
 from sdxl_desktop.session.completion.tag_list import Tag, parse_tag_list, read_tag_list
 
 TAGS = """1girl,0,4000000,"1girls,sole_female"
@@ -111,7 +111,7 @@ def test_an_inserted_tag_is_read_as_itself(name: str) -> None:
 
 
 def test_the_alias_that_was_found_is_told(completer: PromptCompleter) -> None:
-    (found,) = completer.complete("1girls", 6, asked=True).suggestions
+    (found,) = completer.complete("1girls", 6, trigger=CompletionTrigger.KEY).suggestions
     assert (found.label, found.matched, found.detail) == ("1girl", "1girls", "4M")
 
 
@@ -153,3 +153,18 @@ def test_a_list_is_cut_where_it_becomes_too_long(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sdxl_desktop.session.completion.tag_list.MAX_TAGS", 3)
     found = parse_tag_list(TAGS)
     assert (len(found.tags), found.is_cut) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("lnog hair", "long hair"), ("<lora:ikn wa", "<lora:Ink Wash (v2):0.8>")]
+)
+def test_typing_errors_are_forgiven_in_a_pause_only(completer: PromptCompleter, typed: str, expected: str) -> None:
+    found = {
+        trigger: [one.text for one in completer.complete(typed, len(typed), trigger=trigger).suggestions]
+        for trigger in CompletionTrigger
+    }
+    assert found == {
+        CompletionTrigger.TYPING: [],
+        CompletionTrigger.PAUSE: [expected],
+        CompletionTrigger.KEY: [expected],
+    }
