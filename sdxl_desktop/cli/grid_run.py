@@ -24,11 +24,11 @@ from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
-from sdxl_desktop.history.entries import PictureKind
-from sdxl_desktop.history.pictures import new_picture
 from sdxl_desktop.library.scan import Library
+from sdxl_desktop.metadata.picture_files import create_record
 from sdxl_desktop.session.addition_library import LoraLookup, lora_lookup
 from sdxl_desktop.session.grid_composition import grid_picture
+from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
 from sdxl_desktop.session.prompt_loras import with_prompt_loras, without_prompt_loras
 from sdxl_desktop.session.request_grid import PROMPT, REPLACE, GridAxis, GridCell, grid_cells, parse_axis
 from sdxl_desktop.session.result_files import check_writable, save_pixels
@@ -87,9 +87,11 @@ def run_grid(
     pixels = grid_picture(parsed, files, base.sampling.size, resources_folder() / "fonts")
     save_pixels(pixels, target)
     with ForegroundHistory(paths.history) as history:
-        picture = Picture(pixels=pixels, seed=base.sampling.seed)
-        grid = replace(new_picture(target, picture, base, found.title), kind=PictureKind.GRID)
-        history.write(lambda opened: opened.add(grid), lambda error: print_message(console, str(error)))
+        record = create_record(Picture(pixels=pixels, seed=base.sampling.seed), base)
+        grid = new_grid_picture(target, pixels, record, prompt=base.prompts.prompt, checkpoint_title=found.title)
+        history.write(
+            lambda opened: record_grid(opened, grid, files.values()), lambda error: print_message(console, str(error))
+        )
     if as_json:
         print(json_line({"grid": str(target), "request": request_report(base, found)}), flush=True)
     else:

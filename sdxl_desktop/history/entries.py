@@ -171,9 +171,19 @@ class HistoryChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSettings:
+    """What an entry lists of the settings of a picture that has no record of ours."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPicture:
     """A finished picture for `History.add`. Its file is written already.
 
+    `record` is ours; `other_record` is what another program recorded, and is used only without ours.
     `created` None means the time of the file; `pixels_digest` is that of `core.raster.Raster` ("": unknown);
     `latents_digest` is that of `pictures.latents_digest` if its latents were kept.
     """
@@ -182,6 +192,7 @@ class NewPicture:
     size: Size
     kind: PictureKind = PictureKind.OTHER
     record: PictureRecord | None = None
+    other_record: ListedSettings | None = None
     checkpoint_title: str = ""
     created: datetime | None = None
     timings: Timings | None = None
@@ -189,3 +200,11 @@ class NewPicture:
     parents: tuple[Parent, ...] = ()
     pixels_digest: str = ""
     latents_digest: str = ""
+
+    @property
+    def listed(self) -> ListedSettings:
+        """What the entry lists of the settings."""
+        if self.record is None:
+            return self.other_record or ListedSettings()
+        prompts = self.record.request.prompts
+        return ListedSettings(prompt=prompts.prompt, negative_prompt=prompts.negative_prompt, seed=self.record.seed)

@@ -16,7 +16,9 @@ from sdxl_desktop.core.events import Timings
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.regular_files import open_regular
-from sdxl_desktop.history.entries import MAX_RATING, NewPicture, Parent, ParentRole, PictureKind
+from sdxl_desktop.core.request import MAX_SEED
+from sdxl_desktop.core.untrusted_text import replace_unencodable
+from sdxl_desktop.history.entries import MAX_RATING, ListedSettings, NewPicture, Parent, ParentRole, PictureKind
 from sdxl_desktop.history.file_identity import content_hash, stamp_of
 from sdxl_desktop.history.notes import Note
 from sdxl_desktop.history.pictures import kind_of, parents_of
@@ -25,7 +27,12 @@ from sdxl_desktop.history.rows import IndexedFile
 from sdxl_desktop.imaging.decoding import MAX_PIXELS
 from sdxl_desktop.imaging.picture_formats import WRITTEN
 from sdxl_desktop.imaging.picture_reading import open_picture
-from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record, read_record
+from sdxl_desktop.metadata.foreign.record import ForeignRecord
+from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record
+from sdxl_desktop.metadata.picture_records import AnyRecord, read_any_record
+
+_MAX_PROMPT = 20_000
+"""Maximum characters of a prompt, and of a title, that are taken over from another program's record."""
 
 
 class ReadPicture(NamedTuple):
@@ -39,30 +46,33 @@ class ReadPicture(NamedTuple):
 def indexed_file(file: Path) -> IndexedFile:
     """Return the present state of a picture file. Raises OSError."""
     stamp = stamp_of(file.stat())
-    return IndexedFile(stamp, content_hash(file), _record_in(file) is not None)
+    return IndexedFile(stamp, content_hash(file), isinstance(_record_in(file), PictureRecord))
 
 
 def read_picture(file: Path, notes: dict[str, Note]) -> ReadPicture | None:
-    """Return the picture in `file` for the history; None if it is none of ours: it has no record and no note, or is no
-    picture. Raises OSError if it cannot be read."""
+    """Return the picture in `file` for the history; None if nothing is known of how it was made: it has neither a
+    record, ours or another program's, nor a note, or is no picture. Raises OSError if it cannot be read."""
     stamp = stamp_of(file.stat())
-    record = _record_in(file)
-    if record is None and not notes:
+    found = _record_in(file)
+    if found is None and not notes:
         return None
     content = content_hash(file)
     note = notes.get(content)
-    if record is None and note is None:
+    if found is None and note is None:
         return None
     size = picture_size(file)
     if size is None:
         return None
-    known = _decoded(note.record) if record is None and note is not None else record
+    own = found if isinstance(found, PictureRecord) else None
+    known = _decoded(note.record) if own is None and note is not None else own
+    foreign = found if isinstance(found, ForeignRecord) and known is None else None
     new = NewPicture(
         file=file,
         size=size,
-        kind=_kind(note, known),
+        kind=_kind(note, known or foreign),
         record=known,
-        checkpoint_title=note.checkpoint_title if note is not None else "",
+        other_record=None if foreign is None else _listed(foreign),
+        checkpoint_title=(note.checkpoint_title if note is not None else "") or _checkpoint_of(foreign),
         created=local_time(note.created) if note is not None and note.created else _time(stamp.mtime),
         timings=_timings(note),
         devices=_devices(note),
@@ -70,7 +80,7 @@ def read_picture(file: Path, notes: dict[str, Note]) -> ReadPicture | None:
         pixels_digest=note.pixels_digest if note is not None and note.pixels_digest else pixels_digest(file),
         latents_digest=note.latents_digest if note is not None else "",
     )
-    return ReadPicture(new, IndexedFile(stamp, content, record is not None), note)
+    return ReadPicture(new, IndexedFile(stamp, content, own is not None), note)
 
 
 def marks_of(read: ReadPicture) -> dict[str, object]:
@@ -108,9 +118,9 @@ def pixels_digest(file: Path) -> str:
         return ""
 
 
-def _record_in(file: Path) -> PictureRecord | None:
+def _record_in(file: Path) -> AnyRecord | None:
     try:
-        return read_record(file)
+        return read_any_record(file)
     except OSError:
         raise
     except Exception:  # a record that cannot be read is none
@@ -130,11 +140,39 @@ def _time(mtime: int) -> datetime:
         return datetime.now(UTC).astimezone()
 
 
-def _kind(note: Note | None, record: PictureRecord | None) -> PictureKind:
+def _kind(note: Note | None, record: AnyRecord | None) -> PictureKind:
     with suppress(ValueError):
         if note is not None:
             return PictureKind(note.kind)
-    return PictureKind.OTHER if record is None else kind_of(record.request)
+    if isinstance(record, PictureRecord):
+        return kind_of(record.request)
+    return PictureKind.OTHER if record is None else _kind_of_foreign(record)
+
+
+def _kind_of_foreign(record: ForeignRecord) -> PictureKind:
+    """Return what kind of picture another program made, as far as it recorded that."""
+    if record.strength is not None:
+        return PictureKind.IMAGE_TO_IMAGE
+    if record.refiner is not None:
+        return PictureKind.REFINED
+    return PictureKind.OTHER if record.prompt is None else PictureKind.TEXT_TO_IMAGE
+
+
+def _listed(record: ForeignRecord) -> ListedSettings:
+    seed = record.seed if record.seed is not None and 0 <= record.seed <= MAX_SEED else 0
+    return ListedSettings(
+        prompt=_clean(record.prompt or ""), negative_prompt=_clean(record.negative_prompt or ""), seed=seed
+    )
+
+
+def _checkpoint_of(record: ForeignRecord | None) -> str:
+    if record is None or record.checkpoint is None:
+        return ""
+    return _clean(record.checkpoint.name or str(record.checkpoint))
+
+
+def _clean(text: str) -> str:
+    return replace_unencodable(text[:_MAX_PROMPT]).replace("\0", "\ufffd")
 
 
 def _parents(note: Note | None, record: PictureRecord | None) -> tuple[Parent, ...]:

@@ -64,8 +64,7 @@ def insert_parents(connection: Connection, entry: int, parents: Sequence[Parent]
 
 
 def _picture_values(new: NewPicture, file: IndexedFile, created: datetime) -> dict[str, Any]:
-    record = new.record
-    prompts = None if record is None else record.request.prompts
+    record, listed = new.record, new.listed
     edit = None if record is None else record.request.edit
     return {
         "file": path_to_text(new.file),
@@ -74,9 +73,9 @@ def _picture_values(new: NewPicture, file: IndexedFile, created: datetime) -> di
         "width": new.size.width,
         "height": new.size.height,
         "kind": new.kind.value,
-        "prompt": "" if prompts is None else replace_unencodable(prompts.prompt),
-        "negative_prompt": "" if prompts is None else replace_unencodable(prompts.negative_prompt),
-        "seed": 0 if record is None else record.seed,
+        "prompt": replace_unencodable(listed.prompt),
+        "negative_prompt": replace_unencodable(listed.negative_prompt),
+        "seed": listed.seed,
         "checkpoint_title": replace_unencodable(
             new.checkpoint_title or ("" if record is None else record.request.checkpoint.name)
         ),
@@ -191,5 +190,12 @@ def set_pixels(connection: Connection, entry: int, size: Size, digest: str) -> N
 def is_same_drawing(connection: Connection, entry: int, new: NewPicture) -> bool:
     """Whether the entry is of the same drawing as `new`: a result may be blended again in its file."""
     known = connection.execute(select(picture.c.seed, picture.c.prompt).where(picture.c.id == entry)).one()
-    record = new.record
-    return record is not None and tuple(known) == (record.seed, record.request.prompts.prompt)
+    if new.record is None and new.other_record is None:
+        return False
+    return tuple(known) == (new.listed.seed, replace_unencodable(new.listed.prompt))
+
+
+def has_record(connection: Connection, entry: int) -> bool:
+    """Whether a record of ours is known of the entry."""
+    query = select(details.c.picture_id).where(details.c.picture_id == entry, details.c.record.is_not(None))
+    return connection.scalar(query) is not None

@@ -27,6 +27,7 @@ from sdxl_desktop.history.picture_reading import ReadPicture, marks_of, read_pic
 from sdxl_desktop.history.queries import microseconds_of
 from sdxl_desktop.history.rows import (
     add_tag,
+    has_record,
     insert_picture,
     is_same_drawing,
     remove_entries,
@@ -237,7 +238,7 @@ class FolderScan:
         with self._connections.write() as connection:
             if not _is_unchanged(connection, known):
                 return
-            if read is not None and read.file.record_in_file:
+            if read is not None and _says_how_it_was_made(connection, known.id, read):
                 self._update_drawn(connection, known.id, read)
                 return
             update_file(connection, known.id, Path(known.path), stamp, content=content)
@@ -265,7 +266,8 @@ class FolderScan:
                 self.report.missing += set_values(connection, ids, missing=True)
 
     def _index_new(self, fresh: dict[str, FileStamp]) -> None:
-        """Index the files that are pictures of ours; remember the others, so that they are not read again."""
+        """Index the pictures with a record, ours or another program's; remember the others, so that they are not read
+        again."""
         unknown = self._without_others(fresh)
         notes = self._notes() if unknown else {}
         for start in range(0, len(unknown), _BATCH):
@@ -321,6 +323,14 @@ def _stamp_of_file(path: str) -> FileStamp | None:
     except (OSError, ValueError):
         return None
     return stamp_of(status) if status.st_size else None
+
+
+def _says_how_it_was_made(connection: Connection, entry: int, read: ReadPicture) -> bool:
+    """Whether the edited file of an entry has a record of ours, or, if none of ours is known of the entry, another
+    program's. What programs keep of our pictures' texts for others says less than our record."""
+    if read.file.record_in_file:
+        return True
+    return read.new.other_record is not None and not has_record(connection, entry)
 
 
 def _is_taken(connection: Connection, path: str) -> bool:

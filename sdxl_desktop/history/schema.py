@@ -90,7 +90,7 @@ picture_tag = Table(
 )
 Index("picture_tag_tag", picture_tag.c.tag_id)
 
-other_file = Table(  # files in the pictures folder that are none of ours, so that they are not read at every start
+other_file = Table(  # files in the pictures folder without any record, so that they are not read at every start
     "other_file",
     metadata,
     Column("file", Text, primary_key=True),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop import __version__
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.state_file import read_state, update_state
+from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record, encode_record
 from sdxl_desktop.session.request_grid import GridAxis, GridCell, GridParameter
 
 _MAX_GRIDS = 32
@@ -34,7 +37,8 @@ class StoredCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredGrid(msgspec.Struct, frozen=True, kw_only=True):
-    """An unfinished grid: an identifier, its prompt, the size of a picture, axes and cells."""
+    """An unfinished grid: an identifier, its prompt, the size of a picture, axes and cells. `record` is the record of
+    the request that the axes change, as JSON, and `checkpoint_title` that of its checkpoint; "" if unknown."""
 
     id: str
     prompt: str
@@ -42,6 +46,8 @@ class StoredGrid(msgspec.Struct, frozen=True, kw_only=True):
     height: int
     axes: list[StoredAxis]
     cells: list[StoredCell]
+    record: str = ""
+    checkpoint_title: str = ""
 
     @property
     def size(self) -> Size:
@@ -54,6 +60,12 @@ class StoredGrid(msgspec.Struct, frozen=True, kw_only=True):
     def files(self) -> dict[tuple[int, ...], Path]:
         """Return the files of the drawn cells by place."""
         return {tuple(one.place): Path(one.file) for one in self.cells if one.file}
+
+    def picture_record(self) -> PictureRecord | None:
+        """Return the record of the request that the axes change; None if it is unknown or cannot be read."""
+        with suppress(Exception):  # of another version
+            return decode_record(self.record) if self.record else None
+        return None
 
     def missing(self) -> set[str]:
         """Return the keys of the cells that are not drawn."""
@@ -72,9 +84,14 @@ def request_key(request: GenerationRequest) -> str:
 
 
 def new_grid(
-    identifier: str, base: GenerationRequest, axes: Sequence[GridAxis], cells: Sequence[GridCell]
+    identifier: str,
+    base: GenerationRequest,
+    axes: Sequence[GridAxis],
+    cells: Sequence[GridCell],
+    checkpoint_title: str = "",
 ) -> StoredGrid:
     """Return a grid none of whose cells is drawn."""
+    record = PictureRecord(version=__version__, seed=base.sampling.seed, request=base.for_metadata())
     return StoredGrid(
         id=identifier,
         prompt=base.prompts.prompt,
@@ -82,6 +99,8 @@ def new_grid(
         height=base.sampling.size.height,
         axes=[StoredAxis(label=axis.parameter.label, values=list(axis.values)) for axis in axes],
         cells=[StoredCell(place=list(cell.place), key=request_key(cell.request)) for cell in cells],
+        record=encode_record(record),
+        checkpoint_title=checkpoint_title,
     )
 
 

@@ -96,8 +96,10 @@ class DetailsPanel(QWidget):
         self._missing.setText(missing_text(entry.file))
         self._missing.setVisible(missing)
         self.open_button.setVisible(not missing)
-        self.use_button.setVisible(details.record is not None)
-        self._no_record.setVisible(details.record is None and not missing)
+        other_program = bool(entry.prompt or entry.checkpoint_title) and not missing  # its record is in the file
+        has_settings = details.record is not None or other_program
+        self.use_button.setVisible(has_settings)
+        self._no_record.setVisible(not has_settings and not missing)
         self.tags_button.show()
         self.copy_all_button.show()
         self._set_rows(rows_of(details))

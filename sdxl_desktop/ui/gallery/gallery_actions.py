@@ -9,10 +9,11 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QGuiApplication, QPixmap
 
-from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
+from sdxl_desktop.core.errors import PictureError, SdxlDesktopError, describe_error
 from sdxl_desktop.history.entries import HistoryDetails, HistoryEntry
 from sdxl_desktop.imaging.picture_reading import OpenedPicture, open_picture
 from sdxl_desktop.metadata.picture_files import PictureRecord
+from sdxl_desktop.metadata.picture_records import AnyRecord, read_any_record
 from sdxl_desktop.session.recent_results import result_of
 from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.ui.file_manager import show_in_folder
@@ -150,23 +151,23 @@ class GalleryActions(QObject):
     # settings
 
     def use_settings(self, entry: HistoryEntry) -> None:
-        """Restore all settings that made the picture in the panels."""
+        """Restore all settings that made the picture in the panels, whichever program made it."""
 
-        def use(record: PictureRecord) -> None:
+        def use(record: AnyRecord) -> None:
             self.canvas_wanted.emit()
             self._context.controller.notify(f"The settings of {file_name(entry.file)} are in the panels")
             self._context.controller.picture_settings.apply(record)
 
-        self._with_record(entry, use)
+        self._with_any_record(entry, use)
 
     def choose_settings(self, entry: HistoryEntry) -> None:
         """Ask which of the settings that made the picture to use."""
 
-        def choose(record: PictureRecord) -> None:
+        def choose(record: AnyRecord) -> None:
             self.canvas_wanted.emit()
             self._context.controller.picture_settings.choose(record, file_name(entry.file))
 
-        self._with_record(entry, choose)
+        self._with_any_record(entry, choose)
 
     def use_seed(self, entry: HistoryEntry) -> None:
         self._context.parameters_panel.set_seed(entry.seed)
@@ -185,13 +186,29 @@ class GalleryActions(QObject):
             if details is None or details.record is None:
                 self._show_error(
                     PictureError(
-                        f"It is not known how {file_name(entry.file)} was made.",
-                        why="Its file has no record of its settings.",
-                        next_step="Set what you need by hand.",
+                        f"{file_name(entry.file)} cannot be drawn again by itself.",
+                        why="Its file has no record of this application.",
+                        next_step="Use its settings if it has those of another program, or set what you need by hand.",
                     )
                 )
             else:
                 use(details.record)
+
+        self._with_details(entry.id, take)
+
+    def _with_any_record(self, entry: HistoryEntry, use: Callable[[AnyRecord], object]) -> None:
+        """Run `use` with our record, or else with another program's, which is read from the file."""
+
+        def take(details: HistoryDetails | None) -> None:
+            if details is not None and details.record is not None:
+                use(details.record)
+                return
+            self._context.background.read(
+                lambda: _read_other_record(entry.file),
+                use,
+                lambda error: self._report_file(entry.file, error),
+                owner=self,
+            )
 
         self._with_details(entry.id, take)
 
@@ -202,3 +219,18 @@ class GalleryActions(QObject):
 def _url_of(file: Path) -> QUrl:
     """Return the URL of a file; from the bytes of its name, which need not be text."""
     return QUrl(file.absolute().as_uri())
+
+
+def _read_other_record(file: Path) -> AnyRecord:
+    """Return the record in `file`; raises PictureError if it has none, or cannot be read."""
+    try:
+        record = read_any_record(file)
+    except OSError as problem:
+        raise PictureError(f"{file_name(file)} cannot be read.", why=describe_error(problem)) from problem
+    if record is None:
+        raise PictureError(
+            f"It is not known how {file_name(file)} was made.",
+            why="Its file has no record of its settings.",
+            next_step="Set what you need by hand.",
+        )
+    return record

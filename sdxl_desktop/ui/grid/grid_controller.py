@@ -1,4 +1,4 @@
-"""Draws grids through the queue, and composes each when its pictures are there, also after a restart."""
+"""Draws grids through the queue, and composes and indexes each when its pictures are there, also after a restart."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
+from sdxl_desktop.bridge.history_thread import HistoryThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, OutputError, SdxlDesktopError, describe_error
 from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.history.entries import NewPicture
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.grid_composition import grid_picture
+from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
 from sdxl_desktop.session.grid_store import GridStore, StoredGrid, new_grid, request_key
 from sdxl_desktop.session.queue.queue_item import new_id
 from sdxl_desktop.session.request_grid import GridAxis, grid_cells
@@ -29,13 +32,16 @@ from sdxl_desktop.ui.notify import Notify
 @dataclass(frozen=True, slots=True)
 class GridContext:
     """What grids need of the window. `build_request` returns the panel's request, or None after showing an error;
-    `forecast` how long so many pictures take, as text; `open_file` opens a picture."""
+    `title_of` returns the title of its checkpoint, `forecast` how long so many pictures take, as text; `open_file`
+    opens a picture."""
 
     window: QWidget
     session: DraftingSession
     background: BackgroundRunner
+    history: HistoryThread
     build_request: Callable[[], GenerationRequest | None]
     checkpoints: Callable[[], tuple[Checkpoint, ...]]
+    title_of: Callable[[GenerationRequest], str]
     forecast: Callable[[int], str]
     open_file: Callable[[Path], object]
     notify: Notify
@@ -88,7 +94,7 @@ class GridController(QObject):
         if base is None:
             return False
         cells = grid_cells(base, axes, self._find_checkpoint)
-        grid = new_grid(new_id(), base, axes, cells)
+        grid = new_grid(new_id(), base, axes, cells, self._context.title_of(base))
         self._store.save(grid)
         self._grids[grid.id] = grid
         self._context.session.enqueue_all([cell.request for cell in cells])
@@ -146,8 +152,10 @@ class GridController(QObject):
             return
         folder = self._context.session.store.folder
 
-        def done(file: Path) -> None:
+        def done(picture: NewPicture) -> None:
+            file = picture.file
             self._forget(grid)
+            self._context.history.write(partial(record_grid, grid=picture, pictures=tuple(files.values())))
             self._context.notify(
                 f"The grid is drawn: {file.name}",
                 action="Open it",
@@ -170,8 +178,8 @@ class GridController(QObject):
             self._context.show_error(problem)
 
 
-def _write_grid(grid: StoredGrid, files: dict[tuple[int, ...], Path], folder: Path) -> Path:
-    """Compose the grid and write it under an unused name; return the file. Raises OutputError."""
+def _write_grid(grid: StoredGrid, files: dict[tuple[int, ...], Path], folder: Path) -> NewPicture:
+    """Compose the grid and write it under an unused name; return it for the history. Raises OutputError."""
     present = {place: file for place, file in files.items() if file.is_file()}
     try:
         pixels = grid_picture(grid.grid_axes(), present, grid.size, resources_folder() / "fonts")
@@ -181,4 +189,6 @@ def _write_grid(grid: StoredGrid, files: dict[tuple[int, ...], Path], folder: Pa
             why=describe_error(problem),
             next_step="Its pictures are in the pictures folder.",
         ) from problem
-    return save_pixels_under_free_name(pixels, folder / f"{slugify(grid.prompt, 'picture')}-grid.png")
+    file = save_pixels_under_free_name(pixels, folder / f"{slugify(grid.prompt, 'picture')}-grid.png")
+    record = grid.picture_record()
+    return new_grid_picture(file, pixels, record, prompt=grid.prompt, checkpoint_title=grid.checkpoint_title)

@@ -22,6 +22,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import wait_until_idle
 from tests.ui.gallery.conftest import COUNT, entry_now, picture_pixels, wait_listed
 from tests.ui.widget_lookup import find_named, label_texts
+from tests.unit.metadata.foreign_samples import png
 
 
 def select(window: MainWindow, *numbers: int) -> None:
@@ -236,6 +237,20 @@ def test_variations_have_one_seed_and_different_directions(gallery: MainWindow, 
     assert {seed for seed, _, _ in made()} == {1000}
     assert len({varied for _, varied, _ in made()}) == VARIATION_COUNT
     assert all(0 < strength < 1 for _, _, strength in made())
+
+
+def test_the_settings_of_another_program_are_used(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:
+    page = gallery.features.gallery.page
+    file = pictures[0].with_name("other.png")
+    png(parameters="a blue owl\nSteps: 13, Sampler: Euler, CFG scale: 3, Seed: 77, Size: 64x64, Model: owls")(file)
+    gallery.history.write(lambda history: history.scan(file.parent))
+    wait_listed(qtbot, page, COUNT + 1)
+    number = next(n for n in range(COUNT + 1) if (e := page.entries.entry_at(n)) is not None and e.file == file)
+    select(gallery, number)
+    qtbot.waitUntil(lambda: "a blue owl" in label_texts(page.details), timeout=10_000)
+    assert page.details.use_button.isVisibleTo(page.details)
+    qtbot.mouseClick(page.details.use_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: gallery.parameters_panel.value().prompts.prompt == "a blue owl", timeout=10_000)
 
 
 def test_a_picture_without_a_record_says_so(gallery: MainWindow, qtbot: QtBot, pictures: list[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,8 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.engine.fake_engine import FakeEngine
+from sdxl_desktop.history.entries import HistoryFilter, PictureKind
+from sdxl_desktop.history.store import History
 from sdxl_desktop.ui.grid.grid_dialog import GridDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import wait_until_idle
@@ -81,6 +84,17 @@ def test_a_grid_is_drawn_and_composed(dialog: GridDialog, window: MainWindow, pa
     (file,) = paths.pictures.glob("*-grid.png")
     with Image.open(file) as image:
         assert image.width > 2 * 64
+    with closing(History.open(paths.history)) as history:
+        qtbot.waitUntil(lambda: any(one.tag.startswith("Grid a-red-heart") for one in history.tags()))
+        (tagged,) = history.tags()
+        assert {one.file for one in history.page(HistoryFilter(tag=tagged.tag))} == set(paths.pictures.glob("*.png"))
+        (grid,) = history.page(HistoryFilter(kinds=frozenset({PictureKind.GRID})))
+        seed = window.session.results[0].request.sampling.seed
+        assert (grid.file, grid.prompt, grid.seed) == (file, "a red heart", seed)
+        details = history.details(grid.id)
+        assert details is not None
+        assert details.record is not None
+        assert {one.checkpoint_title for one in history.page()} == {grid.checkpoint_title}
     assert not window.features.grids.unfinished
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine
+from sdxl_desktop.history.store import History
 from sdxl_desktop.metadata.picture_files import read_record
 from tests.unit.cli.helpers import FakeEntryPoints, press_ctrl_c_when_caught, run_command
 
@@ -45,6 +48,24 @@ def test_each_row_is_a_request(fake_entry_points: FakeEntryPoints, work_folder: 
     assert record is not None
     assert record.request.prompts.prompt == "a cat"
     assert fake_entry_points.opened.count("engine") == 1, "one engine draws all"
+
+
+def test_the_pictures_of_rows_are_in_the_history(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
+    rows = [row("a cat", steps=2, seed=7), row("a dog", negative="blur", seed=8, count=1)]
+    file = write_rows(rows)
+    for more in ((), ("--resume",)):  # what is drawn already is not added again
+        assert run_command(fake_entry_points, "batch", file, "-o", "out", *more) == 0
+        with closing(History.open(AppPaths.from_environment().history)) as history:
+            entries = {entry.prompt: entry for entry in history.page()}
+            assert set(entries) == {"a cat", "a dog"}
+            assert history.count() == 2
+            assert (entries["a dog"].negative_prompt, entries["a dog"].seed) == ("blur", 8)
+            details = history.details(entries["a cat"].id)
+            assert details is not None
+            assert details.record is not None
+            assert details.record.request.sampling.steps == 2
+            assert details.timings is not None
+            assert entries["a cat"].file.parent == work_folder / "out"
 
 
 @pytest.mark.parametrize(

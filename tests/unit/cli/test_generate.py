@@ -218,6 +218,7 @@ def test_json_is_the_only_thing_on_standard_output(
         "embeddings": [],
         "vae": None,
         "watermark": True,
+        "declare_source": True,
         "from_step": None,
         "from_latents": False,
         "device": "CPU",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.history.entries import HistoryFilter, PictureKind
+from sdxl_desktop.history.store import History
 from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, press_ctrl_c_when_caught, run_command
 
 Captured = pytest.CaptureFixture[str]
@@ -30,6 +34,20 @@ def test_every_combination_is_drawn_and_laid_out(
     with Image.open("grid.png") as image:
         assert image.width > 2 * 64
         assert image.height > 6 * 64
+
+
+def test_the_history_has_the_grid_and_its_pictures_under_one_tag(
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path
+) -> None:
+    for _ in range(2):  # the second time nothing is drawn, and the grid is composed again
+        command = ("generate", "a cat / dog", *MINE, "--x", "steps=2,3", "-o", "grid.png")
+        assert run_command(fake_entry_points, *command) == 0
+        with closing(History.open(AppPaths.from_environment().history)) as history:
+            (tag,) = history.tags()
+            assert tag.tag.startswith("Grid a-cat-dog")
+            entries = history.page(HistoryFilter(tag=tag.tag))
+            assert {one.file.name for one in entries} == {"grid.png", "01.png", "02.png"}
+            assert [one.file.name for one in entries if one.kind is PictureKind.GRID] == ["grid.png"]
 
 
 def test_a_grid_goes_on_where_it_was_cancelled(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:

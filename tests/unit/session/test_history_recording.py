@@ -12,16 +12,18 @@ import pytest
 from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture, PictureFinished, RunCancelled, RunFinished, Timings
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
-from sdxl_desktop.history.entries import HistoryDetails
+from sdxl_desktop.history.entries import HistoryDetails, HistoryFilter, ListedSettings, NewPicture
 from sdxl_desktop.history.errors import HistoryError
 from sdxl_desktop.history.store import History
 from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
 from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.recent_results import recent_results, result_of
-from sdxl_desktop.session.result_files import PictureStore
+from sdxl_desktop.session.result_files import PictureStore, save_pixels
 
 
 class Idle:
@@ -147,6 +149,23 @@ def test_the_strip_gets_the_most_recent_pictures_that_are_there(room: Room) -> N
         assert np.array_equal(result.picture.pixels, before.picture.pixels)
         assert result.saved_to == before.saved_to
         assert result.request == before.request.for_metadata()
+
+
+def test_grids_and_pictures_of_other_programs_are_not_in_the_strip(room: Room, tmp_path: Path) -> None:
+    for seed in range(3):
+        room.draw(request(f"picture {seed}"), (seed,))
+    files = [result.saved_to for result in room.session.results if result.saved_to is not None]
+    pixels = picture(9).pixels
+    save_pixels(pixels, tmp_path / "grid.png")
+    record = room.details[0].record
+    grid = new_grid_picture(tmp_path / "grid.png", pixels, record, prompt="picture", checkpoint_title="")
+    tag = record_grid(room.history, grid, files)
+    assert room.history.count(HistoryFilter(tag=tag)) == 4
+    for number in range(5):
+        save_pixels(picture(20 + number).pixels, tmp_path / f"{number}.png")
+        other = ListedSettings(prompt="another program's")
+        room.history.add(NewPicture(file=tmp_path / f"{number}.png", size=Size(8, 8), other_record=other))
+    assert [result.saved_to for result in recent_results(room.history, 2)] == files[1:]
 
 
 def test_a_picture_without_a_record_is_no_result(room: Room) -> None:
