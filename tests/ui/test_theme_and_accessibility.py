@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QImage, QPalette
+from PySide6.QtGui import QAction, QColor, QImage, QPalette
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QMenu, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -24,7 +24,7 @@ from sdxl_desktop.ui.theme import DARK, LIGHT, ThemeColours, build_palette, buil
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.layout_helpers import Disclosure
 from tests.ui.conftest import make_checkpoint
-from tests.ui.widget_lookup import find_child, find_named
+from tests.ui.widget_lookup import find_child, find_named, repeated_mnemonics
 
 AA_TEXT, AA_CONTROL = 4.5, 3.0
 
@@ -199,7 +199,19 @@ def test_no_two_things_share_a_mnemonic(window: MainWindow) -> None:
     texts = [label.text() for label in window.parameters_panel.findChildren(QLabel)]
     texts += [button.text() for button in window.parameters_panel.findChildren(QAbstractButton)]
     texts += [action.text() for action in window.menuBar().actions()]
-    keys = Counter(found[1].lower() for text in texts if (found := re.search(r"&(\w)", text)))
+    assert repeated_mnemonics(texts) == []
+
+
+def test_no_menu_has_a_mnemonic_twice(window: MainWindow) -> None:
+    menus = window.findChildren(QMenu)
+    assert len(menus) > 5
+    repeated = {menu.title(): repeated_mnemonics(action.text() for action in menu.actions()) for menu in menus}
+    assert {title: letters for title, letters in repeated.items() if letters} == {}
+
+
+def test_no_two_actions_share_a_shortcut(window: MainWindow) -> None:
+    keys = Counter(keys.toString() for action in window.findChildren(QAction) for keys in action.shortcuts())
+    assert len(keys) > 30
     assert [key for key, times in keys.items() if times > 1] == []
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import TypeVar
 
 from PySide6.QtCore import QObject
@@ -43,3 +46,9 @@ def label_texts(inside: QWidget) -> str:
 def rgb(colour: QColor) -> tuple[int, int, int]:
     """Return red, green and blue, 0 to 255."""
     return colour.red(), colour.green(), colour.blue()
+
+
+def repeated_mnemonics(texts: Iterable[str]) -> list[str]:
+    """Return the letters that more than one of these texts marks with "&"."""
+    letters = Counter(found[1].lower() for text in texts if (found := re.search(r"&(\w)", text.replace("&&", ""))))
+    return [letter for letter, times in letters.items() if times > 1]

@@ -61,6 +61,6 @@ def _add_single(menu: QMenu, entry: HistoryEntry, actions: GalleryActions) -> No
     menu.addSeparator()
     menu.addAction("&Use its settings\tCtrl+U", lambda: actions.use_settings(entry))
     menu.addAction("Ch&oose from its settings…", lambda: actions.choose_settings(entry))
-    menu.addAction("Use its s&eed", lambda: actions.use_seed(entry))
+    menu.addAction("Use &its seed", lambda: actions.use_seed(entry))
     menu.addAction("Draw a&gain", lambda: actions.draw_again(entry))
     menu.addAction("Make &variations", lambda: actions.make_variations(entry))

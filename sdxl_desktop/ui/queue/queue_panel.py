@@ -195,4 +195,4 @@ class QueuePanel(QWidget):
         elif item.state is ItemState.PAUSED:
             menu.addAction("&Continue", partial(self.continue_item_requested.emit, item.id))
         else:
-            menu.addAction("&Pause this one", partial(self.pause_item_requested.emit, item.id))
+            menu.addAction("P&ause this one", partial(self.pause_item_requested.emit, item.id))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QCheckBox
+from PySide6.QtWidgets import QCheckBox, QMenu
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.geometry import Size
@@ -21,7 +21,7 @@ from sdxl_desktop.ui.gallery.tag_editor import TagEditor
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import wait_until_idle
 from tests.ui.gallery.conftest import COUNT, entry_now, picture_pixels, wait_listed
-from tests.ui.widget_lookup import find_named, label_texts
+from tests.ui.widget_lookup import find_child, find_named, label_texts, repeated_mnemonics
 from tests.unit.metadata.foreign_samples import png
 
 
@@ -265,3 +265,18 @@ def test_a_picture_without_a_record_says_so(gallery: MainWindow, qtbot: QtBot, p
     qtbot.waitUntil(lambda: "plain.png" in page.banner.accessibleName(), timeout=10_000)
     gallery.features.gallery.actions.open_on_canvas(entry)
     qtbot.waitUntil(lambda: gallery.document.has_picture, timeout=10_000)
+
+
+@pytest.mark.parametrize("count", [1, 2, COUNT])
+def test_the_menu_has_no_mnemonic_twice(gallery: MainWindow, qtbot: QtBot, count: int) -> None:
+    page = gallery.features.gallery.page
+    page.grid.select(page.entries.ids[0])
+    if count > 1:
+        for _ in range(count - 1):
+            qtbot.keyClick(page.grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    page.menu_requested.emit(page.grid.mapToGlobal(page.grid.rect().center()))
+    qtbot.waitUntil(lambda: bool(page.findChildren(QMenu)))
+    menu = find_child(page, QMenu)
+    assert len(menu.actions()) > 5
+    assert repeated_mnemonics(action.text() for action in menu.actions()) == []
+    menu.close()

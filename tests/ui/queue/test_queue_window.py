@@ -23,7 +23,7 @@ from sdxl_desktop.ui.queue.queue_windows import QueueDialog, QueuePopover
 from tests.typed import not_none
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
-from tests.ui.widget_lookup import find_child, find_named, menu_action
+from tests.ui.widget_lookup import find_child, find_named, menu_action, repeated_mnemonics
 
 Drawing = tuple[MainWindow, GatedEngine]
 
@@ -123,7 +123,9 @@ def test_the_context_menu(drawing: Drawing) -> None:
     window, _ = drawing
     panel = open_page(window)
     select(panel, 3)
-    action_of(panel.build_menu(not_none(panel.view.current_item())), "Run next").trigger()
+    menu = panel.build_menu(not_none(panel.view.current_item()))
+    assert repeated_mnemonics(action.text() for action in menu.actions()) == []
+    action_of(menu, "Run next").trigger()
     assert prompts(window) == ["first", "fourth", "second", "third"]
     select(panel, 2)
     action_of(panel.build_menu(not_none(panel.view.current_item())), "Duplicate").trigger()
