@@ -7,10 +7,10 @@ A file `animals/cats.txt` is the wildcard `animals/cats`. The lists of a YAML fi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ _MAX_ALL_BYTES = 64 * 2**20
 _MAX_VALUES = 500_000
 """In all files together."""
 _MAX_VALUE_LENGTH = 2_000
+_MAX_LOOKUPS = 16
 _MAX_FOLDER_DEPTH = 8
 _MAX_YAML_DEPTH = 16
 
@@ -56,7 +57,14 @@ class WildcardSet:
     def values_of(self, name: str) -> Sequence[WildcardValue]:
         """Return the values of the wildcard `name`, in any case; of all that match if it holds `*`. A name without its
         folder is found if no other wildcard has it. Empty if there is none."""
-        wanted = name.strip().strip("/").lower()
+        return self._lookup(name.strip().strip("/").lower())
+
+    @cached_property
+    def _lookup(self) -> Callable[[str], Sequence[WildcardValue]]:
+        """`_find`, which keeps what it found: a prompt's wildcards are looked up again with every key."""
+        return lru_cache(maxsize=_MAX_LOOKUPS)(self._find)
+
+    def _find(self, wanted: str) -> Sequence[WildcardValue]:
         if "*" in wanted:
             matching = [self.values[known] for known in self.names if fnmatchcase(known.lower(), wanted)]
             return tuple(dict.fromkeys(value for values in matching for value in values))

@@ -55,6 +55,15 @@ def test_the_first_folder_wins_and_an_ambiguous_name_is_not_guessed(tmp_path: Pa
     assert texts(found, "*/d") == ["1", "2"]
 
 
+def test_the_wildcards_of_a_prompt_are_not_searched_for_with_every_key(tmp_path: Path) -> None:
+    write(tmp_path, "x/d.txt", "1")
+    write(tmp_path, "y/e.txt", "2")
+    found = load_wildcards([tmp_path])
+    assert found.values_of("*") is found.values_of(" * "), "what was found is kept"
+    write(tmp_path, "y/f.txt", "3")
+    assert texts(load_wildcards([tmp_path]), "*") == ["1", "2", "3"], "until the files are read again"
+
+
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(f"k{n}: &k{n} {{a: *a, b: {{c: *a}}}}" for n in range(400))
 
 
