@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster, UInt8Array
-from sdxl_desktop.history.entries import ListedSettings, NewPicture, PictureKind
+from sdxl_desktop.history.entries import HistoryEntry, ListedSettings, NewPicture, PictureKind
 from sdxl_desktop.history.pictures import parents_of
 from sdxl_desktop.metadata.picture_files import PictureRecord
 
@@ -43,13 +46,23 @@ def new_grid_picture(
 def record_grid(history: History, grid: NewPicture, pictures: Iterable[Path]) -> str:
     """Add the grid to the history, tag it and those of its `pictures` that are in the history, and return the tag. A
     grid that is composed again keeps its tag. Raises HistoryError."""
-    entry = history.add(grid)
-    found = (history.entry_of_file(file.absolute()) for file in pictures)
-    ids = [entry, *(each.id for each in found if each is not None)]
+    looked_up = (history.entry_of_file(file.absolute()) for file in pictures)
+    found = [each for each in looked_up if each is not None]
+    entry = history.add(_with_checkpoint_id(grid, found))
+    ids = [entry, *(each.id for each in found)]
     tags = next((each.tags for each in history.entries([entry])), ())
     tag = next((each for each in tags if each.startswith(TAG_PREFIX)), "") or _new_tag(grid.listed.prompt)
     history.add_tag(dict.fromkeys(ids), tag)
     return tag
+
+
+def _with_checkpoint_id(grid: NewPicture, pictures: Sequence[HistoryEntry]) -> NewPicture:
+    """Return the grid with the content ID of its checkpoint, which only drawing tells."""
+    own = (each for each in pictures if each.checkpoint_title == grid.checkpoint_title)
+    checkpoint_id = next((each.checkpoint_id for each in own if each.checkpoint_id), "")
+    if grid.record is None or grid.record.checkpoint_id or not checkpoint_id:
+        return grid
+    return replace(grid, record=msgspec.structs.replace(grid.record, checkpoint_id=checkpoint_id))
 
 
 def _new_tag(prompt: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -64,7 +65,7 @@ class Room:
 
 def picture(seed: int, index: int = 0) -> Picture:
     pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-    return Picture(pixels=pixels, seed=seed, index=index)
+    return Picture(pixels=pixels, seed=seed, index=index, checkpoint_id="2:abc")
 
 
 def request(prompt: str = "a cat", **parts: object) -> GenerationRequest:
@@ -158,9 +159,15 @@ def test_grids_and_pictures_of_other_programs_are_not_in_the_strip(room: Room, t
     pixels = picture(9).pixels
     save_pixels(pixels, tmp_path / "grid.png")
     record = room.details[0].record
-    grid = new_grid_picture(tmp_path / "grid.png", pixels, record, prompt="picture", checkpoint_title="")
+    assert record is not None
+    title = room.details[0].entry.checkpoint_title
+    record = msgspec.structs.replace(record, checkpoint_id="")
+    grid = new_grid_picture(tmp_path / "grid.png", pixels, record, prompt="picture", checkpoint_title=title)
     tag = record_grid(room.history, grid, files)
     assert room.history.count(HistoryFilter(tag=tag)) == 4
+    assert [(each.title, each.checkpoint_id, each.count) for each in room.history.checkpoints()] == [
+        (title, "2:abc", 4)
+    ]
     for number in range(5):
         save_pixels(picture(20 + number).pixels, tmp_path / f"{number}.png")
         other = ListedSettings(prompt="another program's")
