@@ -18,8 +18,12 @@ _SAVE_DOCUMENT_TOOLTIP = (
     "Save the picture on the canvas into its own file; without one it is asked where (Ctrl+S). A picture file keeps "
     "the pixels, a project the mask and the strip too"
 )
-_BACK_TEXT, _FULL_TEXT_WIDTH = "Back to the picture", 640
-_REMOVE_TEXT = "Remove picture"
+_FULL_TEXT_WIDTH = 640
+"""From this width on, the links show their long texts."""
+_BACK_TEXTS = "Back to the picture", "Back"
+_EDIT_TEXTS = "Edit this picture", "Edit"
+_REMOVE_TEXTS = "Remove picture", "Remove"
+_FOLLOW_TEXTS = "Back to the picture in progress", "Follow"
 
 
 class _DragHandle(IconButton):
@@ -58,7 +62,7 @@ class CanvasBar(QWidget):
         self.setObjectName("canvasBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._description_label = ElidedLabel()
-        self._follow_run_button = with_role(QPushButton("Back to the picture in progress"), "link")
+        self._follow_run_button = with_role(QPushButton(_FOLLOW_TEXTS[0]), "link")
         self._zoom_button = QToolButton()
         self._zoom_buttons = self._create_zoom_buttons()
         self._output_buttons = self._create_output_buttons()
@@ -115,11 +119,11 @@ class CanvasBar(QWidget):
         return button
 
     def _create_document_buttons(self) -> tuple[QPushButton, QPushButton, QPushButton]:
-        edit = with_role(QPushButton("Edit this picture"), "link")
+        edit = with_role(QPushButton(_EDIT_TEXTS[0]), "link")
         edit.setToolTip("Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)")
-        back = with_role(QPushButton(_BACK_TEXT), "link")
+        back = with_role(QPushButton(_BACK_TEXTS[0]), "link")
         back.setToolTip("Show the picture that is being edited, without taking this result over (Esc)")
-        remove = with_role(SingleClickButton(_REMOVE_TEXT), "link")
+        remove = with_role(SingleClickButton(_REMOVE_TEXTS[0]), "link")
         remove.setToolTip("Leave nothing on the canvas: the next run draws from words alone. Undo brings it back")
         edit.clicked.connect(self.edit_result_requested)
         back.clicked.connect(self.show_document_requested)
@@ -183,8 +187,13 @@ class CanvasBar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        for button, words in ((self._document_button, _BACK_TEXT), (self._remove_button, _REMOVE_TEXT)):
-            button.setText(words if self.width() >= _FULL_TEXT_WIDTH else words.split()[0])
+        for button, texts in (
+            (self._document_button, _BACK_TEXTS),
+            (self._edit_button, _EDIT_TEXTS),
+            (self._remove_button, _REMOVE_TEXTS),
+            (self._follow_run_button, _FOLLOW_TEXTS),
+        ):
+            button.setText(texts[0] if self.width() >= _FULL_TEXT_WIDTH else texts[1])
 
     def set_settings_offered(self, offered: bool) -> None:
         """Show the button for the settings of the picture that is shown."""
