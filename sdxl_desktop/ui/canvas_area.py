@@ -82,7 +82,7 @@ class CanvasArea(QWidget):
         self._pages.addWidget(self.canvas)
         self._strip_row.setObjectName("stripRow")
         self._strip_row.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        strip_row = row(self.result_strip, self._all_pictures_button, spacing=4, margins=(0, 0, 8, 0))
+        strip_row = row(self.result_strip, self._all_pictures_button, spacing=4, margins=(0, 1, 8, 0))
         strip_row.setStretch(0, 1)
         self._strip_row.setLayout(strip_row)
         self._strip_row.hide()

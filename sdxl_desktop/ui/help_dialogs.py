@@ -19,7 +19,7 @@ MOUSE_SHORTCUTS = (
     ("Space + drag, middle button", "Pan"),
     ("Double click", "Fit, and 100 %"),
     ("Drag", "Take the picture out to another application"),
-    ("Arrow keys", "Walk through the results"),
+    ("Arrow keys", "Step through the results"),
 )
 
 PAINTING_SHORTCUTS = (
@@ -40,7 +40,7 @@ GALLERY_SHORTCUTS = (
     ("Any letter, Ctrl+F", "Search"),
     ("Enter", "Show on the canvas"),
     ("Delete", "Move to the trash"),
-    ("Ctrl+Z", "Bring back what was deleted last"),
+    ("Ctrl+Z", "Restore what was deleted last"),
     ("Ctrl+U", "Use its settings"),
     ("Ctrl+T", "Tags"),
     ("Ctrl+K", "Compare two to four"),
@@ -53,11 +53,11 @@ PROMPT_SHORTCUTS = (
     ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
     ("Ctrl+Space", "Suggest words; Up and Down choose, Tab or Enter takes, Esc closes"),
     ("Alt+Up, Alt+Down", "The prompts you drew with, earlier and later"),
-    ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
+    ("(word:1.3)  ((word))  [word]", "More weight, more weight, less weight"),
     ("BREAK", "Begin a new chunk of 77 tokens"),
     ("{red|blue}  {2$$a|b|c}", "One of these words, two of them"),
     ("__name__", "A line of the wildcard file of that name"),
-    ("\\(  \\)  \\{  \\}", "Just brackets and braces"),
+    ("\\(  \\)  \\{  \\}", "Brackets and braces as they are"),
 )
 
 _SCROLL_MARGINS = QSize(80, 120)

@@ -53,7 +53,7 @@ class LatentActions(QObject):
         step, wanted = QInputDialog.getInt(
             self._canvas_area,
             "Branch",
-            f"Go on with the present prompt after step (0 to {steps}):",
+            f"Continue with the present prompt after step (0 to {steps}):",
             steps // 2,
             0,
             steps,

@@ -380,7 +380,7 @@ class MainController(QObject):
         waiting = len(session.queue.waiting) if run is None and error is not None and error is session.error else 0
         self._canvas_area.banner.show_error(
             error,
-            f"Go on with the {waiting} waiting" if waiting else "",
+            f"Continue with the {waiting} waiting" if waiting else "",
             unsaved=error is not None and any(one.problem is error for one in session.unsaved_results),
         )
         if session.finished is not self._last_finished:

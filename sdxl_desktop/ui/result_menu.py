@@ -82,7 +82,7 @@ class ResultMenu(QObject):
     def _add_latents(self, menu: QMenu) -> None:
         result = self._results.current()
         latents = None if result is None else result.picture.latents
-        again = menu.addMenu("Go on from its latents")
+        again = menu.addMenu("Continue from its latents")
         again.setEnabled(latents is not None)
         again.addAction("Decode again", self._latents.redecode)
         again.addAction("Retouch with the refiner", self._latents.refine)

@@ -76,9 +76,7 @@ class SettingsDialog(FittedDialog):
             editor.changed.connect(self._handle_edit)
 
     def _create_editors(self, context: SettingsContext) -> dict[str, PreferenceEditor]:
-        return {
-            field.name: create_editor(field.name, preference_info(field.name), context) for field in fields(Preferences)
-        }
+        return {name: create_editor(name, preference_info(name), context) for name in _grouped_names()}
 
     def _create_buttons(self) -> QDialogButtonBox:
         kinds = QDialogButtonBox.StandardButton
@@ -243,3 +241,10 @@ class SettingsDialog(FittedDialog):
         self._error_label.setVisible(bool(self._error_label.text()))
         self._buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(not self._error_label.text())
         self.changed.emit()
+
+
+def _grouped_names() -> list[str]:
+    """Return the names of all preferences, group by group, in the order in which the groups first occur."""
+    names = [field.name for field in fields(Preferences)]
+    groups = list(dict.fromkeys(preference_info(name).group for name in names))
+    return sorted(names, key=lambda name: groups.index(preference_info(name).group))

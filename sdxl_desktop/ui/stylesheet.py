@@ -4,7 +4,7 @@ STYLESHEET_TEMPLATE = """
 * { outline: none; }
 QToolTip { background: @raised; color: @text; border: 1px solid @outline; padding: 6px 8px; }
 QMainWindow, QDialog, QWidget#parametersPanel, QWidget#status { background: @window; }
-QWidget#canvasArea, QWidget#strip { background: @sunken; }
+QWidget#canvasArea, QWidget#strip, QWidget#galleryPage { background: @sunken; }
 QWidget#status { border-top: 1px solid @line; }
 QWidget#canvasBar, QWidget#actionArea { background: @window; }
 QWidget#canvasBar { border-bottom: 1px solid @line; }

@@ -284,7 +284,7 @@ class WorkRecovery(QObject):
             menu.addAction("Nothing yet").setEnabled(False)
             return
         menu.addSeparator()
-        menu.addAction("Throw all of it away…", partial(self._confirm_discard_all, len(listed)))
+        menu.addAction("Delete all of it…", partial(self._confirm_discard_all, len(listed)))
 
     def _open(self, file: Path) -> None:
         """Restore the work in `file`, unless another window has taken it."""
@@ -295,7 +295,7 @@ class WorkRecovery(QObject):
         wanted = next((one for one in left if one.file == file), None)
         _release_all(one for one in left if one is not wanted)
         if wanted is None:
-            self.message.emit("Another window has it, or it has been thrown away")
+            self.message.emit("Another window has it, or it has been deleted")
         else:
             self._load(wanted, partial(self._restore, wanted))
 
@@ -303,7 +303,7 @@ class WorkRecovery(QObject):
         box = QMessageBox(
             QMessageBox.Icon.Question,
             "Earlier work",
-            f"Throw away all earlier work ({count})?",
+            f"Delete all earlier work ({count})?",
             QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel,
             self._context.canvas_area,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor, QFont, QPalette, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QDialogButtonBox, QTabWidget, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QTabWidget, QTextEdit, QWidget
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.additions import EmbeddingReference
@@ -121,7 +121,7 @@ class _Writer:
     """Writes tokens into a page, as plain text with formats, so that nothing in a prompt is read as markup."""
 
     def __init__(self, page: QTextEdit) -> None:
-        self._page, self._palette = page, page.palette()
+        self._page, self._palette = page, QApplication.palette()  # the page's has a pale placeholder colour
         page.clear()
         self._cursor = QTextCursor(page.document())
 

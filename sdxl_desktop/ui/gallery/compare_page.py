@@ -78,7 +78,7 @@ class ComparePage(QWidget):
 
     def __init__(self, background: BackgroundRunner) -> None:
         super().__init__()
-        self.setObjectName("stage")
+        self.setObjectName("galleryPage")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._background = background
         self._following = False

@@ -16,7 +16,7 @@ from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, muted_
 from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel
 
 WIDTH = 300
-_LONG_LABELS = ("Prompt", "Negative prompt", "Prompt 2", "Negative prompt 2", "File", "Checkpoint ID")
+_LONG_LABELS = ("Prompt", "Negative prompt", "Prompt 2", "Negative prompt 2", "Checkpoint ID", "Time", "Device", "File")
 """Rows whose text is below their label."""
 
 
@@ -45,7 +45,7 @@ class DetailsPanel(QWidget):
         self.tags_button = with_role(QPushButton("Edit tags…"), "link")
         self.copy_all_button = with_role(QPushButton("Copy all"), "link")
         self._body = QWidget()
-        self._body.setObjectName("deskContent")
+        self._body.setObjectName("panelContent")
         self._scroll = QScrollArea(widgetResizable=True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -109,7 +109,7 @@ class DetailsPanel(QWidget):
             return
         self._rows = rows
         self._body = QWidget()
-        self._body.setObjectName("deskContent")
+        self._body.setObjectName("panelContent")
         whole = QVBoxLayout(self._body)
         whole.setContentsMargins(0, 0, 4, 12)
         whole.setSpacing(8)

@@ -20,7 +20,7 @@ class EmptyGallery(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("stage")
+        self.setObjectName("galleryPage")
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._title = PlainTextLabel()

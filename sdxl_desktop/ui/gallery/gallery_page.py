@@ -76,7 +76,7 @@ class GalleryPage(QWidget):
         self._connect()
 
     def _lay_out(self) -> None:
-        self.setObjectName("stage")
+        self.setObjectName("galleryPage")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._middle.addWidget(self.empty)
         self._middle.addWidget(self.grid)

@@ -48,7 +48,7 @@ class TagEditor(FittedDialog):
 
     def _lay_out(self, count: int) -> None:
         inside = QWidget()
-        inside.setObjectName("deskContent")
+        inside.setObjectName("panelContent")
         inside.setLayout(self._list)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setWidget(inside)

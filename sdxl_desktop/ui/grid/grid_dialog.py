@@ -133,6 +133,7 @@ class GridDialog(FittedDialog):
         self._buttons.rejected.connect(self.reject)
         self._lay_out()
         self._rows[0].parameter_choice.setCurrentIndex(1)
+        self._rows[0].values_field.setFocus()
         self._update_count()
 
     def _lay_out(self) -> None:

@@ -47,7 +47,7 @@ class JobRow(QFrame):
         self.use_button = with_role(QPushButton("Use it"), "link")
         self.compare_button = with_role(QPushButton(), "link")
         self.report_button = with_role(QPushButton("Open the report"), "link")
-        self.discard_button = IconButton("close", "Discard", "Give it up, and throw away what there is of it")
+        self.discard_button = IconButton("close", "Discard", "Cancel it, and delete what there is of it")
         self._lay_out()
         self.action_button.clicked.connect(self._run_action)
         for button, signal in (
@@ -153,7 +153,7 @@ _ACTION_LABELS = {
     JobState.FAILED: "Try again",
     JobState.DONE: "",
 }
-_DISCARD_TOOLTIP = "Give it up, and throw away what there is of it"
+_DISCARD_TOOLTIP = "Cancel it, and delete what there is of it"
 _DISCARD_TOOLTIPS = {JobState.DONE: "Do not show it any more; what was made stays"}
 
 

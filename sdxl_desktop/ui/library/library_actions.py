@@ -79,7 +79,7 @@ class LibraryActions(QObject):
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             text = f"{found[0].spec.title}{more} is not finished"
-            self._context.notify(text, action="Go on", callback=lambda: self._resume_all(found), persistent=True)
+            self._context.notify(text, action="Continue", callback=lambda: self._resume_all(found), persistent=True)
 
     def _resume_all(self, jobs: tuple[LibraryJob, ...]) -> None:
         for job in jobs:
@@ -316,7 +316,7 @@ class LibraryActions(QObject):
         box = confirmation_box(
             self.dialog_parent(),
             f"Discard {job.spec.title}?",
-            "What has been downloaded or made of it so far is thrown away.",
+            "What has been downloaded or made of it so far is deleted.",
             "Discard",
         )
         box.accepted.connect(lambda: self._context.run_reporting_errors(lambda: self.jobs.discard(job)))

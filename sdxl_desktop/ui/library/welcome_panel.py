@@ -81,7 +81,7 @@ class WelcomePanel(QWidget):
         self._grid = QGridLayout()
         self._grid.setSpacing(8)
         self._columns = 0
-        head = row(heading_label("Choose what draws"), muted_label("you can add more at any time with Ctrl+L"))
+        head = row(heading_label("Choose a checkpoint"), muted_label("you can add more at any time with Ctrl+L"))
         head.addStretch(1)
         head.addWidget(self.close_button)
         whole = column(head, spacing=4)

@@ -155,7 +155,7 @@ class GenerateBar(QWidget):
         self.pause_button.setEnabled(not run.cancelling and not run.pausing)
         self.queue_button.setEnabled(able)
         self.queue_button.setToolTip(plain_text_tooltip(self._obstacle or tooltips.QUEUE))
-        waiting = f"{run.waiting} waiting" + (" (on hold)" if run.held and run.running else "")
+        waiting = f"{run.waiting} waiting" + (" (paused)" if run.held and run.running else "")
         parts = [waiting] * bool(run.waiting) + [f"{run.skipped} paused or failed"] * bool(run.skipped)
         self.list_button.setText(", ".join(parts))
         self._queue_row.setVisible(bool(parts))

@@ -156,7 +156,7 @@ class QueueController(QObject):
         elif self.can_pause:
             self.pause()
             if session.run is None:
-                self._notify("The queue is on hold; what you add waits until you continue")
+                self._notify("The queue is paused; what you add waits until you continue")
 
     def clear(self) -> None:
         """Clear the queue; the run in progress continues."""

@@ -47,7 +47,7 @@ def item_facts(item: QueueItem, checkpoint_title: str, run: CurrentRun | None) -
         _MODES[item.request.mode],
         checkpoint_title,
         "" if item.priority is Priority.NORMAL else f"{item.priority.label} priority",
-        "placed by you" if item.placed and item.state is ItemState.WAITING and item.start is None else "",
+        "keeps its place" if item.placed and item.state is ItemState.WAITING and item.start is None else "",
     )
     return " · ".join(fact for fact in facts if fact)
 
@@ -84,9 +84,9 @@ def hold_text(queue: GenerationQueue, error: SdxlDesktopError | None, *, running
         return "Waiting after an error."
     match queue.hold:
         case Hold.USER:
-            return "On hold: what is added waits until you continue."
+            return "Paused. What you add waits until you continue."
         case Hold.START:
-            return "Left from before: nothing is drawn until you continue."
+            return "Kept from the last time. Nothing is drawn until you continue."
     return ""
 
 

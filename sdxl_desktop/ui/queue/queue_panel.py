@@ -20,7 +20,7 @@ from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, muted_
 
 _EMPTY = (
     "Nothing waits. Ctrl+Shift+Enter adds what the panels say to the queue, also while a picture is drawn or the queue "
-    "is on hold."
+    "is paused."
 )
 _ARRANGED = (
     "Arranged so that checkpoints and sizes change rarely. What you drag keeps its place; the settings turn this off."

@@ -271,10 +271,7 @@ def test_a_picture_without_a_record_says_so(gallery: MainWindow, qtbot: QtBot, p
 @pytest.mark.parametrize("count", [1, 2, COUNT])
 def test_the_menu_has_no_mnemonic_twice(gallery: MainWindow, qtbot: QtBot, count: int) -> None:
     page = gallery.features.gallery.page
-    page.grid.select(page.entries.ids[0])
-    if count > 1:
-        for _ in range(count - 1):
-            qtbot.keyClick(page.grid, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    select(gallery, *range(count))
     page.menu_requested.emit(page.grid.mapToGlobal(page.grid.rect().center()))
     qtbot.waitUntil(lambda: bool(page.findChildren(QMenu)))
     menu = find_child(page, QMenu)

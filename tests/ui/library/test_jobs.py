@@ -189,7 +189,7 @@ def test_closing_the_window_pauses_and_the_next_start_offers_to_continue(
     assert states(again) == [("tiny-xl", JobState.PAUSED)]
     assert "tiny-xl is not finished" in again.canvas_area.toast.accessibleName()
     library_service.may_finish.set()
-    press(qtbot, again.canvas_area.toast, "Go on")
+    press(qtbot, again.canvas_area.toast, "Continue")
     qtbot.waitUntil(lambda: states(again) == [])
     assert library_service.queries == ["someone/tiny-xl"] * 2
     assert library_service.started_imports == [("tiny-xl", INT8)] * 2
@@ -211,7 +211,7 @@ def test_what_continues_keeps_the_name_and_format_that_were_chosen(
     qtbot.mouseClick(import_dialog.start_button, LEFT)
     qtbot.waitUntil(lambda: len(library_service.started_imports) == 1)
     again = open_window()
-    press(qtbot, again.canvas_area.toast, "Go on")
+    press(qtbot, again.canvas_area.toast, "Continue")
     qtbot.waitUntil(lambda: library_service.started_imports == [("my own name", WeightFormat.FP16)] * 2)
 
 

@@ -232,7 +232,7 @@ def test_closing_the_window_stops_it_and_the_next_start_continues_the_same_way(
     assert states(again) == [("mine-int8", JobState.PAUSED)]
     assert "mine-int8 is not finished" in again.canvas_area.toast.accessibleName()
     library_service.may_finish.set()
-    press(qtbot, again.canvas_area.toast, "Go on")
+    press(qtbot, again.canvas_area.toast, "Continue")
     qtbot.waitUntil(lambda: states(again) == [("mine-int8", JobState.DONE)])
     assert library_service.quantized[0] == library_service.quantized[1]
     assert library_service.cleaned_up == []

@@ -53,10 +53,11 @@ def open_page(window: MainWindow) -> QueuePanel:
 
 
 def select(panel: QueuePanel, *rows: int) -> None:
-    model = panel.view.model()
-    panel.view.setCurrentIndex(model.index(rows[0], 0))
+    """Without `setCurrentIndex` of the view, which extends the selection if an earlier test pressed Shift or Ctrl."""
+    model, selection = panel.view.model(), panel.view.selectionModel()
+    selection.setCurrentIndex(model.index(rows[0], 0), selection.SelectionFlag.ClearAndSelect)
     for row in rows[1:]:
-        panel.view.selectionModel().select(model.index(row, 0), panel.view.selectionModel().SelectionFlag.Select)
+        selection.select(model.index(row, 0), selection.SelectionFlag.Select)
 
 
 def action_of(menu: QMenu, words: str) -> QAction:
