@@ -138,8 +138,8 @@ def _check_merges(merges: Any) -> tuple[tuple[str, str], ...]:
 
 def _special_token(config: Mapping[str, Any], which: str, name: str) -> SpecialToken:
     usual = _PADDING_OF_SECOND if which == "pad_token" and name == "tokenizer_2" else _DEFAULT_SPECIAL_TOKENS[which]
-    told = config.get(which)
-    return _parse_token(told, special=True) if told is not None else SpecialToken(usual, {"special": True})
+    stated = config.get(which)
+    return _parse_token(stated, special=True) if stated is not None else SpecialToken(usual, {"special": True})
 
 
 def _parse_token(value: Any, *, special: bool) -> SpecialToken:
@@ -152,9 +152,9 @@ def _parse_token(value: Any, *, special: bool) -> SpecialToken:
 
 def _added_tokens(config: Mapping[str, Any], vocabulary: Mapping[str, int]) -> dict[int, SpecialToken]:
     """Return the tokens of tokenizer_config.json that the vocabulary has under the same id."""
-    told = config.get("added_tokens_decoder")
+    stated = config.get("added_tokens_decoder")
     found: dict[int, SpecialToken] = {}
-    for number, about in told.items() if isinstance(told, dict) else ():
+    for number, about in stated.items() if isinstance(stated, dict) else ():
         mark = _parse_token(about, special=False)
         if number.isdecimal() and vocabulary.get(mark.content) == int(number[:9]):
             found[int(number[:9])] = mark

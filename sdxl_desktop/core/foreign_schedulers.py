@@ -1,6 +1,6 @@
 """What other programs call the schedulers of `core.schedulers`, for records that they wrote or will read.
 
-AUTOMATIC1111, ComfyUI and their kin name a sampler and a schedule of noise levels apart; the others one name for both.
+AUTOMATIC1111, ComfyUI and others name a sampler and a schedule of noise levels apart; the rest one name for both.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ def find_prompt_problems(text: str, use: TagUse = TagUse.LOAD) -> tuple[PromptPr
         found = [*find_problems(blank_tags(text)), *(problem for tag in tags for problem in tag.problems)]
     else:
         message, next_step = _READ_AS_TEXT[use]
-        told = (PromptProblem(tag.start, tag.end, message, Severity.WARNING, next_step) for tag in tags)
-        found = [*find_problems(text), *told]
+        tag_problems = (PromptProblem(tag.start, tag.end, message, Severity.WARNING, next_step) for tag in tags)
+        found = [*find_problems(text), *tag_problems]
     return tuple(sorted(found, key=lambda problem: (problem.start, problem.end)))
 
 
@@ -164,8 +164,8 @@ class _WeightReader:
     def _number(self, written: str) -> float | None:
         if not _NUMBER.fullmatch(written):
             with_point = f" Write {written.replace(',', '.')}." if _NUMBER_WITH_COMMA.fullmatch(written) else ""
-            said = f"The weight {display_text(written, 40)} is not a number." if written else "A weight is missing."
-            self.report(Severity.ERROR, said, with_point.strip() or _EXAMPLE)
+            sentence = f"The weight {display_text(written, 40)} is not a number." if written else "A weight is missing."
+            self.report(Severity.ERROR, sentence, with_point.strip() or _EXAMPLE)
             return None
         number = float(written)
         if not -MAX_LORA_WEIGHT <= number <= MAX_LORA_WEIGHT:

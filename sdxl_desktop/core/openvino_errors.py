@@ -8,6 +8,6 @@ OPENVINO_ERRORS = (RuntimeError, UnicodeDecodeError)
 
 def openvino_message(problem: Exception) -> str:
     """Return the last line of OpenVINO's message; non-UTF-8 bytes are replaced."""
-    said = problem.object.decode("utf-8", "replace") if isinstance(problem, UnicodeDecodeError) else str(problem)
-    lines = [line for line in said.splitlines() if line.strip()]
+    error_text = problem.object.decode("utf-8", "replace") if isinstance(problem, UnicodeDecodeError) else str(problem)
+    lines = [line for line in error_text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(problem).__name__

@@ -155,7 +155,7 @@ class NotesFile:
             _log.warning("The history's notes could not be shortened: %s", problem)
 
     def _replace(self, notes: dict[str, Note]) -> None:
-        with atomic_file(self.file, private=True) as beside, beside.open("wb") as opened:
+        with atomic_file(self.file, private=True) as temporary, temporary.open("wb") as opened:
             opened.writelines(b"\n" + msgspec.json.encode(note) for note in notes.values())
             opened.flush()
             os.fsync(opened.fileno())

@@ -266,8 +266,8 @@ class History(HistoryReader):
         if not change.ids and change.kind is not ChangeKind.RESET:
             return
         with self._subscribing:
-            told = tuple(self._subscribers)
-        for each in told:
+            subscribers = tuple(self._subscribers)
+        for each in subscribers:
             each(change)
 
 

@@ -348,8 +348,8 @@ def _plain_layer(file: Path, header: _LoraHeader, part: Part, layer: str, roles:
     factors = {role: name for role, name in roles.items() if role in _FACTORS}
     shapes: dict[TensorRole, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
-        said = ", ".join(f"{role} {shape_text(shape)}" for role, shape in shapes.items())
-        raise damaged_error(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
+        shapes_text = ", ".join(f"{role} {shape_text(shape)}" for role, shape in shapes.items())
+        raise damaged_error(file, f"In {part}.{layer} the tensors' sizes disagree: {shapes_text}.")
     found = LoraDelta(factors, shapes, header.scale(part, layer, roles, shapes[TensorRole.UP][1]))
     outputs, *inputs = found.weight_shape
     if found.rank > max(outputs, math.prod(inputs)):  # a higher rank adds nothing and could take any memory

@@ -94,7 +94,6 @@ class MainWindow(QMainWindow):
         self.preferences = PreferencesController(
             context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value, self
         )
-        self.preferences.setParent(self)
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()

@@ -99,8 +99,8 @@ def _lacks_precision(core: ov.Core, device: str, precision: Precision) -> bool:
     """Whether a device reports that it lacks this precision. For CPUs it is False: OpenVINO emulates missing ones."""
     if device_type(device) == "CPU":
         return False
-    told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-    return _CAPABILITIES[precision] not in told
+    capabilities = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES[precision] not in capabilities
 
 
 def compile_properties(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:

@@ -103,8 +103,8 @@ class ModelPart:
 
 def checkpoint_load_error(folder: Path, problem: Exception) -> CheckpointError:
     """Return the error for a checkpoint in `folder` that cannot be loaded."""
-    said = display_text(str(problem)) if isinstance(problem, OSError | ValueError) and str(problem) else ""
-    reason = said or f"{type(problem).__name__}: {display_text(str(problem))}"
+    error_text = display_text(str(problem)) if isinstance(problem, OSError | ValueError) and str(problem) else ""
+    reason = error_text or f"{type(problem).__name__}: {display_text(str(problem))}"
     return CheckpointError(
         f"The checkpoint in {folder} cannot be loaded.",
         why=f"{reason.rstrip(': .')}.",

@@ -40,8 +40,8 @@ def lora_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) ->
     """Return (kind, name for people) of the model that a LoRA with this header is for; `told` is what a file beside it
     says."""
     by_tensors = _by_lora_tensors(tensors)
-    said = told or next((metadata[key] for key in _NAME_KEYS if metadata.get(key, "").strip()), "")
-    return _combined(by_tensors, said)
+    name_text = told or next((metadata[key] for key in _NAME_KEYS if metadata.get(key, "").strip()), "")
+    return _combined(by_tensors, name_text)
 
 
 def embedding_base_model(tensors: Tensors, metadata: Mapping[str, str], told: str) -> tuple[TrainedModel, str]:
@@ -52,13 +52,13 @@ def embedding_base_model(tensors: Tensors, metadata: Mapping[str, str], told: st
         by_tensors = "SDXL"
     elif tensors:
         by_tensors = _VECTOR_WIDTHS.get(next(iter(tensors.values())).shape[-1], "")
-    said = told or next((metadata[key] for key in _NAME_KEYS if metadata.get(key, "").strip()), "")
-    return _combined(by_tensors, said)
+    name_text = told or next((metadata[key] for key in _NAME_KEYS if metadata.get(key, "").strip()), "")
+    return _combined(by_tensors, name_text)
 
 
-def _combined(by_tensors: str, said: str) -> tuple[TrainedModel, str]:
+def _combined(by_tensors: str, name_text: str) -> tuple[TrainedModel, str]:
     """What the tensors say counts; a description may name the variant, such as Pony."""
-    kind, name = _by_name(said)
+    kind, name = _by_name(name_text)
     if not by_tensors:
         return kind, name
     if by_tensors == "SDXL":
@@ -80,8 +80,8 @@ def _by_lora_tensors(tensors: Tensors) -> str:
     return "SDXL" if has_mark else ""
 
 
-def _by_name(said: str) -> tuple[TrainedModel, str]:
-    name = display_text(said, 60)
+def _by_name(name_text: str) -> tuple[TrainedModel, str]:
+    name = display_text(name_text, 60)
     if not name:
         return TrainedModel.UNKNOWN, ""
     if _SDXL_NAMES.search(name):

@@ -147,8 +147,10 @@ class _GraphReader:
         elif continues and model is own:
             return  # one schedule in two nodes
         else:
-            told = f"{_words(parts['steps'])} steps of {_words(parts['sampler'])}, strength {_words(parts['denoise'])}"
-            self._builder.note(f"A second pass over the picture: {told}")
+            description = (
+                f"{_words(parts['steps'])} steps of {_words(parts['sampler'])}, strength {_words(parts['denoise'])}"
+            )
+            self._builder.note(f"A second pass over the picture: {description}")
 
     def _read_scores(self, stage: Node) -> None:
         for field, name in (("aesthetic_score", "positive"), ("negative_aesthetic_score", "negative")):

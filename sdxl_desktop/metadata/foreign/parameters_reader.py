@@ -193,9 +193,11 @@ def _read_second_pass(builder: RecordBuilder, pairs: Mapping[str, str]) -> None:
     """Read "Denoising strength", which belongs to the second, larger pass if there is one."""
     hires = {name: value for name, value in pairs.items() if name.startswith("Hires ")}
     if hires:
-        told = ", ".join(f"{name.removeprefix('Hires ')} {value}" for name, value in hires.items())
+        description = ", ".join(f"{name.removeprefix('Hires ')} {value}" for name, value in hires.items())
         strength = pairs.get("Denoising strength", "")
-        builder.note(f"A second pass at a larger size (Hires): {told}{f', strength {strength}' if strength else ''}")
+        builder.note(
+            f"A second pass at a larger size (Hires): {description}{f', strength {strength}' if strength else ''}"
+        )
     else:
         builder.strength(pairs.get("Denoising strength"))
 

@@ -198,11 +198,11 @@ def _row_cells(row: PartTiming, best: dict[str, str]) -> list[TableCell]:
     call = "–" if row.milliseconds is None else f"{row.milliseconds:.1f} ms"
     ready = "–" if row.first_seconds is None else f"{row.first_seconds:.1f} s"
     how = "" if row.milliseconds is None else "Compiled now" if row.compiled else "Was compiled before"
-    said = row.problem or how
+    outcome = row.problem or how
     return [
         TableCell(format_part(row.part), bold=strong),
         TableCell(row.device, bold=strong),
         TableCell(call, bold=strong),
         TableCell(ready),
-        TableCell(said, tooltip=row.problem),
+        TableCell(outcome, tooltip=row.problem),
     ]

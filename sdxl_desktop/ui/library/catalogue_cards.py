@@ -37,16 +37,16 @@ def memory_fit(entry: CatalogueEntry, machine_memory: int) -> MemoryFit:
 
 def entry_summary(entry: CatalogueEntry) -> str:
     """Return download size, memory and licence; facts that could not be verified are omitted."""
-    said = []
+    facts = []
     if entry.download_bytes is not None and "download_bytes" not in entry.unverified:
-        said.append(f"{library_formatting.format_size(entry.download_bytes)} to download")
+        facts.append(f"{library_formatting.format_size(entry.download_bytes)} to download")
     if entry.memory is not None and entry.memory.minimum is not None and "memory" not in entry.unverified:
-        said.append(f"about {library_formatting.format_size(entry.memory.minimum)} of memory to draw")
+        facts.append(f"about {library_formatting.format_size(entry.memory.minimum)} of memory to draw")
     if entry.licence is None or "licence" in entry.unverified:
-        said.append("read its licence on its page")
+        facts.append("read its licence on its page")
     elif entry.licence.name:
-        said.append(entry.licence.name)
-    return " · ".join(said)
+        facts.append(entry.licence.name)
+    return " · ".join(facts)
 
 
 def addition_summary(entry: CatalogueEntry) -> str:

@@ -109,10 +109,10 @@ class KeyValueTable(QWidget):
         shown = [(name, value) for name, value in rows if value]
         self._row_texts = [f"{name}: {value}" for name, value in shown]
         for number, (name, value) in enumerate(shown):
-            said = wrapped_label(value)
-            said.setAccessibleName(f"{name}: {value}")
+            value_label = wrapped_label(value)
+            value_label.setAccessibleName(f"{name}: {value}")
             self._grid.addWidget(muted_label(name), number, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(said, number, 1)
+            self._grid.addWidget(value_label, number, 1)
 
     def text(self) -> str:
         """Return the table's text, one line per fact."""

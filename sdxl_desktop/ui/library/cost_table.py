@@ -99,8 +99,8 @@ class CostTable(QWidget, Generic[K]):
             label.setText(text)
             set_tone(label, "bad" if bad else "")
             label.setToolTip("More than is free now" if bad else "")
-        said = f"{line.name}: {line.description}; {texts[0]} on the disk, {texts[1]} of memory, {texts[2]}"
-        button.setAccessibleDescription(said + (", suggested" if line.suggested else ""))
+        accessible_text = f"{line.name}: {line.description}; {texts[0]} on the disk, {texts[1]} of memory, {texts[2]}"
+        button.setAccessibleDescription(accessible_text + (", suggested" if line.suggested else ""))
 
     def selected_key(self) -> K | None:
         """Return the selected key, which may itself be None."""

@@ -154,13 +154,13 @@ class ImportDialog(JobStartDialog):
 
     def text(self) -> str:
         """Return the dialog's text as a screen reader would read it."""
-        said = (
+        summary = (
             self._facts.text(),
             self._advice_notice.accessibleName(),
             self._error_label.text(),
             self._disk_label.text(),
         )
-        return "\n".join(part for part in said if part)
+        return "\n".join(part for part in summary if part)
 
 
 def _facts(preview: ImportPreview, remaining_bytes: int) -> list[tuple[str, str]]:

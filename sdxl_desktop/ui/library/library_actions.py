@@ -166,12 +166,12 @@ class LibraryActions(QObject):
         if self._dialog is not None:
             self._dialog.jobs.show_jobs(jobs)
         running = self.jobs.running
-        said = ""
+        status = ""
         if running is not None:
-            said = f"{running.fraction:.0%}" if running.fraction else "…"
+            status = f"{running.fraction:.0%}" if running.fraction else "…"
         elif any(job.state in (JobState.PAUSED, JobState.FAILED) for job in jobs):
-            said = "paused"
-        self.progress_changed.emit(said)
+            status = "paused"
+        self.progress_changed.emit(status)
 
     # the selected checkpoint
 

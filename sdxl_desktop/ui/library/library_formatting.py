@@ -144,8 +144,8 @@ def format_psnr(comparison: CheckpointComparison) -> str:
 
 def format_comparison(comparison: CheckpointComparison) -> str:
     """Format a comparison's result, one fact per line, the first checkpoint's numbers before the second's."""
-    said = format_psnr(comparison)
-    facts = [f"{said[:1].upper()}{said[1:]}{_psnr_meaning(comparison.psnr)}"]
+    psnr_text = format_psnr(comparison)
+    facts = [f"{psnr_text[:1].upper()}{psnr_text[1:]}{_psnr_meaning(comparison.psnr)}"]
     facts += [
         f"{name}: {one} → {other}"
         for name, (one, other) in (

@@ -229,14 +229,14 @@ class QuantizeDialog(JobStartDialog):
 
     def text(self) -> str:
         """Return the dialog's text as a screen reader would read it."""
-        said = (
+        summary = (
             *self.method_table.row_texts(),
             self._visible_text(self._prompts_file_label),
             self._visible_text(self._calibration_label),
             self._visible_text(self._error_label),
         )
         return "\n".join(
-            part for part in (*said, self._visible_text(self._memory_label), self._disk_label.text()) if part
+            part for part in (*summary, self._visible_text(self._memory_label), self._disk_label.text()) if part
         )
 
     def _visible_text(self, label: PlainTextLabel) -> str:

@@ -85,9 +85,9 @@ class PictureSettings(QObject):
         self._apply(settings, settings.parts)
         if settings.unmatched:
             count = len(settings.unmatched)
-            told = settings.unmatched[0] if count == 1 else f"{settings.unmatched[0]} and {count - 1} more"
+            left_out = settings.unmatched[0] if count == 1 else f"{settings.unmatched[0]} and {count - 1} more"
             self._notify(
-                f"Without a counterpart here: {told}",
+                f"Without a counterpart here: {left_out}",
                 action="Show all",
                 callback=lambda: self._open_dialog(record, ""),
             )

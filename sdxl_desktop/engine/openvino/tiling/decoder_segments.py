@@ -201,9 +201,9 @@ class _SegmentReader:
 
 def _convolution(node: Any) -> SegmentOperation:
     """Return a convolution that keeps the size, with an odd or even kernel, dilated or not; else raise."""
-    told = node.get_attributes()
-    before, after = told["pads_begin"], told["pads_end"]
-    if told["auto_pad"] != "explicit" or list(told["strides"]) != [1, 1] or len(before) != RANK - 2:
+    attributes = node.get_attributes()
+    before, after = attributes["pads_begin"], attributes["pads_end"]
+    if attributes["auto_pad"] != "explicit" or list(attributes["strides"]) != [1, 1] or len(before) != RANK - 2:
         raise _UnsupportedOperation
     if list(node.get_output_shape(0))[_ROWS:] != list(node.get_input_shape(0))[_ROWS:]:
         raise _UnsupportedOperation
@@ -212,13 +212,13 @@ def _convolution(node: Any) -> SegmentOperation:
 
 def _upsampling(node: Any) -> SegmentOperation:
     """Return a nearest-neighbour upsampling with the same integer factor in both directions; else raise."""
-    told = node.get_attributes()
+    attributes = node.get_attributes()
     before, after = list(node.get_input_shape(0)), list(node.get_output_shape(0))
     factor = after[_ROWS] // before[_ROWS]
     repeated = before[:2] == after[:2] and after[_ROWS:] == [side * factor for side in before[_ROWS:]] and factor > 1
-    rounding = (told["coordinate_transformation_mode"], told["nearest_mode"])
-    padded = any(told["pads_begin"]) or any(told["pads_end"])
-    if told["mode"] != "nearest" or not repeated or rounding not in _NEAREST_MODES or padded:
+    rounding = (attributes["coordinate_transformation_mode"], attributes["nearest_mode"])
+    padded = any(attributes["pads_begin"]) or any(attributes["pads_end"])
+    if attributes["mode"] != "nearest" or not repeated or rounding not in _NEAREST_MODES or padded:
         raise _UnsupportedOperation
     return SegmentOperation(node, (0,), scale_factor=factor)
 

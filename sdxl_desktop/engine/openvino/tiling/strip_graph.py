@@ -189,10 +189,13 @@ class _StripGraphBuilder:
             inputs[port] = ops.multiply(value, self._mask(needed)) if operation.is_padded else value
         if operation.scale_factor > 1:
             return self._upsample(operation, inputs[0], needed)
-        told = dict(node.get_attributes())
+        attributes = dict(node.get_attributes())
         if operation.is_padded:
-            told["pads_begin"], told["pads_end"] = [0, told["pads_begin"][1]], [0, told["pads_end"][1]]
-        return _factory.create(node.get_type_name(), [_output(value) for value in inputs], told)
+            attributes["pads_begin"], attributes["pads_end"] = (
+                [0, attributes["pads_begin"][1]],
+                [0, attributes["pads_end"][1]],
+            )
+        return _factory.create(node.get_type_name(), [_output(value) for value in inputs], attributes)
 
     def _upsample(self, operation: SegmentOperation, value: Any, needed: RowWindow) -> Any:
         factor = operation.scale_factor
