@@ -6,7 +6,7 @@ import gc
 import itertools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 HOME_NUMBERS = itertools.count()
 
 gc.disable()  # until all test modules are imported: collections would traverse all of torch and diffusers many times
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape lone surrogates in what a test printed, logged or compared: a worker cannot send them."""
+    report = yield
+    report.sections = [(name, _escaped(text)) for name, text in report.sections]
+    text = str(report.longrepr or "")
+    if report.failed and _escaped(text) != text:
+        report.longrepr = _escaped(text)
+    return report
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def pytest_collection_finish() -> None:
