@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
 from sdxl_desktop.cli.entry_points import EntryPoints
@@ -31,6 +30,7 @@ from sdxl_desktop.session.grid_composition import grid_picture
 from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
 from sdxl_desktop.session.prompt_loras import with_prompt_loras, without_prompt_loras
 from sdxl_desktop.session.request_grid import PROMPT, REPLACE, GridAxis, GridCell, grid_cells, parse_axis
+from sdxl_desktop.session.request_key import request_key
 from sdxl_desktop.session.result_files import check_writable, save_pixels
 from sdxl_desktop.session.run_progress import RunProgress
 
@@ -126,8 +126,7 @@ def _make_folder(folder: Path) -> None:
 def _grid_key(options: Options, base: GenerationRequest) -> str:
     """Return a hash of everything that makes the grid's pictures except the axes, and a seed that was not given."""
     seed = base.sampling.seed if options.values.get("seed") not in (None, "", "-1", "random") else 0
-    made = replace(base, sampling=replace(base.sampling, seed=seed, count=1)).for_metadata()
-    return hashlib.sha256(msgspec.json.encode(made, enc_hook=str)).hexdigest()[:24]
+    return request_key(replace(base, sampling=replace(base.sampling, seed=seed, count=1)))
 
 
 def _with_seed_of_earlier(base: GenerationRequest, key: str, progress: RunProgress) -> GenerationRequest:

@@ -27,6 +27,7 @@ from sdxl_desktop.library.scan import read_checkpoint
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.history_recording import HistoryRecorder
+from sdxl_desktop.session.request_key import request_key
 from sdxl_desktop.session.result_files import PictureStore, Result, save_under_free_name
 from sdxl_desktop.session.run_progress import FinishedRun, RunProgress
 
@@ -141,7 +142,7 @@ class PlannedDrawing:
             return True
         with suppress(SdxlDesktopError, OSError):
             record = read_record(run.output)
-            if record is not None and _is_same_picture(record.request, record.seed, run.build()):
+            if record is not None and request_key(record.request) == request_key(run.build()):
                 self.progress.add(FinishedRun(key=run.key, file=run.output.name, seed=record.seed))
                 return True
         return False
@@ -205,11 +206,3 @@ def checkpoint_title(request: GenerationRequest) -> str:
     with suppress(SdxlDesktopError, OSError):
         return read_checkpoint(request.checkpoint).title
     return request.checkpoint.name
-
-
-def _is_same_picture(made: GenerationRequest, seed: int, asked: GenerationRequest) -> bool:
-    return seed == asked.sampling.seed and (made.prompts, made.sampling, made.checkpoint.name) == (
-        asked.prompts,
-        asked.sampling,
-        asked.checkpoint.name,
-    )

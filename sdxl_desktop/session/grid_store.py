@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,6 +14,7 @@ from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.state_file import read_state, update_state
 from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record, encode_record
 from sdxl_desktop.session.request_grid import GridAxis, GridCell, GridParameter
+from sdxl_desktop.session.request_key import request_key
 
 _MAX_GRIDS = 32
 """More unfinished grids are not kept; the oldest is forgotten."""
@@ -75,12 +74,6 @@ class StoredGrid(msgspec.Struct, frozen=True, kw_only=True):
         """Return the grid with `file` in every cell of that request."""
         cells = [msgspec.structs.replace(one, file=str(file)) if one.key == key else one for one in self.cells]
         return msgspec.structs.replace(self, cells=cells)
-
-
-def request_key(request: GenerationRequest) -> str:
-    """Return a hash of everything in `request` that determines its pictures."""
-    plain = replace(request, execution=type(request.execution)(), output=type(request.output)()).for_metadata()
-    return hashlib.sha256(msgspec.json.encode(plain, enc_hook=str)).hexdigest()[:32]
 
 
 def new_grid(

@@ -21,9 +21,10 @@ from sdxl_desktop.history.entries import NewPicture
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.grid_composition import grid_picture
 from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
-from sdxl_desktop.session.grid_store import GridStore, StoredGrid, new_grid, request_key
-from sdxl_desktop.session.queue.queue_item import new_id
+from sdxl_desktop.session.grid_store import GridStore, StoredGrid, new_grid
+from sdxl_desktop.session.queue.queue_item import QueueItem, new_id
 from sdxl_desktop.session.request_grid import GridAxis, grid_cells
+from sdxl_desktop.session.request_key import request_key
 from sdxl_desktop.session.result_files import Result, save_pixels_under_free_name
 from sdxl_desktop.ui.grid.grid_dialog import GridDialog
 from sdxl_desktop.ui.notify import Notify
@@ -57,10 +58,15 @@ class GridController(QObject):
         self._grids: dict[str, StoredGrid] = {}
         self._seen: set[Path] = set()
         self._composing: set[str] = set()
+        self._handled: tuple[object, list[Result]] = (None, [])
+        """The queue and the results at the last look, which need no other until one of them changes."""
+        self._keys: dict[str, tuple[GenerationRequest, str]] = {}
+        """The requests of the queue's items with their keys, by item."""
 
     def start(self) -> None:
         """Go on with the grids of earlier windows."""
         self._grids = {grid.id: grid for grid in self._store.load()} | self._grids
+        self._handled = (None, [])
         self.refresh()
 
     def open(self) -> GridDialog:
@@ -117,19 +123,26 @@ class GridController(QObject):
 
     def refresh(self) -> None:
         """Take over new pictures, and compose the grids that no picture is missing from, or none can come for."""
-        if not self._grids:
-            return
-        for result in self._context.session.results:
+        session = self._context.session
+        if not self._grids or (session.queue is self._handled[0] and session.results == self._handled[1]):
+            return  # this is called at each step of a run
+        self._handled = (session.queue, list(session.results))
+        for result in session.results:
             if result.saved_to is not None and result.saved_to not in self._seen:
                 self._seen.add(result.saved_to)
                 self._take(result, result.saved_to)
-        if any(one.saved_to is None and one.problem is None for one in self._context.session.results):
+        if any(one.saved_to is None and one.problem is None for one in session.results):
             return  # a picture is being written
-        waiting = {request_key(item.request) for item in self._context.session.queue.items}
+        self._keys = {item.id: (item.request, self._key_of(item)) for item in session.queue.items}
+        waiting = {key for _, key in self._keys.values()}
         for grid in list(self._grids.values()):
             if grid.id not in self._composing and not grid.missing() & waiting:
                 self._composing.add(grid.id)
                 QTimer.singleShot(0, self, partial(self._compose, grid))  # its message follows those of its pictures
+
+    def _key_of(self, item: QueueItem) -> str:
+        request, key = self._keys.get(item.id, (None, ""))
+        return key if request is item.request else request_key(item.request)
 
     def _take(self, result: Result, file: Path) -> None:
         key = request_key(result.request)

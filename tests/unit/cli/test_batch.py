@@ -198,6 +198,19 @@ def test_a_picture_whose_record_a_kill_has_lost_is_not_drawn_again(
     assert len(list(Path("out").glob("*.png"))) == 2
 
 
+def test_a_row_that_was_changed_is_drawn_again(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
+    """The earlier picture has the same name, prompt and seed; only what it was made from differs."""
+    from PIL import Image
+
+    for number, colour in enumerate(("red", "blue")):
+        Image.new("RGB", (64, 64), colour).save(f"{number}.png")
+    for number, strength in ((0, 0.5), (1, 0.5), (1, 0.7)):
+        file = write_rows([row("one", seed=1, image=f"{number}.png", strength=strength)])
+        assert run_command(fake_entry_points, "batch", file, "-o", "out", "--resume") == 0
+    assert len(fake_entry_points.engine.requests) == 3
+    assert len(list(Path("out").glob("*.png"))) == 3
+
+
 def test_files_that_were_there_stay(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
     Path("out").mkdir()
     for name in ("0001-one.png", "mine.png"):

@@ -115,7 +115,7 @@ def shared(tmp_path: Path, preset: Any, **more: Any) -> Path:
         ({"sampling": {"scheduler": "os.system"}}, "scheduler"),
         ({"size": {"width": 9, "height": -1}}, "size"),
         ({"count": 10**6}, "count"),
-        ({"refiner": {"on": True, "checkpoint": "/root/x"}}, "refiner"),
+        ({"refiner": {"on": True, "checkpoint": "/elsewhere/x"}}, "refiner"),
         ({"adapters": [{"kind": "lora", "name": "../x.safetensors"}]}, "adapters"),
         ({"adapters": [{"kind": "lora", "name": "x", "weight": 1e9}]}, "adapters"),
         ({"adapters": [{"kind": "program", "name": "x"}]}, "adapters"),
