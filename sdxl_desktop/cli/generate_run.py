@@ -32,7 +32,7 @@ from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.imaging.picture_formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.latent_files import SUFFIX, write_latents
-from sdxl_desktop.session.addition_library import lora_lookup
+from sdxl_desktop.session.addition_library import LoraLookup, lora_lookup
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.history_recording import HistoryRecorder
 from sdxl_desktop.session.result_files import (
@@ -71,27 +71,47 @@ def run_generate(
 ) -> int:
     """Generate and report; return the exit code. Raises SdxlDesktopError for errors found before generation starts."""
     console = Console(stderr=True)
-    paths = entry_points.paths()
-    preferences = load_preferences(paths, console)
-    library = library_for(paths, preferences)
-    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, lambda note: print_message(console, note)))
-    checkpoint = checkpoint or craft.checkpoint
-    found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
-    request = request_from_options(
-        options,
-        found,
-        preferences,
-        library.find_checkpoint,
-        lambda note: print_message(console, note),
-        craft,
-        lora_lookup=lora_lookup(paths, preferences),
-    )
-    store = _store(output, request.sampling.count, fallback_folders(paths, preferences))
+    prepared = prepare_request(entry_points, options, checkpoint, console)
+    request, paths = prepared.request, prepared.paths
+    store = _store(output, request.sampling.count, fallback_folders(paths, prepared.preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)
     if latents_out is not None:
         _check_names(latents_out, request.sampling.count, (SUFFIX,))
     request = replace(request, execution=with_device_names(entry_points, request.execution))
-    return _draw_checked(entry_points, request, found, store, paths, console, as_json, latents_out)
+    return _draw_checked(entry_points, request, prepared.checkpoint, store, paths, console, as_json, latents_out)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """The request of the options, and what it was made with; `lookup` finds LoRAs by name, None: tags are text."""
+
+    request: GenerationRequest
+    checkpoint: Checkpoint
+    paths: AppPaths
+    preferences: Preferences
+    library: Library
+    lookup: LoraLookup | None
+
+
+def prepare_request(
+    entry_points: EntryPoints, options: Options, checkpoint: str | None, console: Console
+) -> PreparedRequest:
+    """Return the request of `options` for the checkpoint of this name, or the one of a preset, or the default one.
+    Raises SdxlDesktopError."""
+
+    def tell(note: str) -> None:
+        print_message(console, note)
+
+    paths = entry_points.paths()
+    preferences = load_preferences(paths, console)
+    library, lookup = library_for(paths, preferences), lora_lookup(paths, preferences)
+    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, tell))
+    wanted = checkpoint or craft.checkpoint
+    found = library.default_checkpoint() if wanted is None else library.find_checkpoint(wanted)
+    request = request_from_options(
+        options, found, preferences, library.find_checkpoint, tell, craft, lora_lookup=lookup
+    )
+    return PreparedRequest(request, found, paths, preferences, library, lookup)
 
 
 def load_preferences(paths: AppPaths, console: Console) -> Preferences:

@@ -12,24 +12,20 @@ from rich.console import Console
 
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED
-from sdxl_desktop.cli.generate_run import absolute, fallback_folders, library_for, load_preferences, print_message
+from sdxl_desktop.cli.generate_run import absolute, fallback_folders, prepare_request, print_message
 from sdxl_desktop.cli.history_recording import ForegroundHistory
 from sdxl_desktop.cli.json_report import json_line, request_report
-from sdxl_desktop.cli.options import Options, request_from_options
+from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.planned_runs import PlannedDrawing, PlannedRun
-from sdxl_desktop.cli.prompt_craft import PromptCraftFiles, prompt_craft_for
 from sdxl_desktop.core.errors import OutputError, RequestError, describe_error
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
-from sdxl_desktop.library.scan import Library
 from sdxl_desktop.metadata.picture_files import create_record
-from sdxl_desktop.session.addition_library import LoraLookup, lora_lookup
 from sdxl_desktop.session.grid_composition import grid_picture
 from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
-from sdxl_desktop.session.prompt_loras import with_prompt_loras, without_prompt_loras
-from sdxl_desktop.session.request_grid import PROMPT, REPLACE, GridAxis, GridCell, grid_cells, parse_axis
+from sdxl_desktop.session.request_grid import GridAxis, GridCell, grid_cells, parse_axis
 from sdxl_desktop.session.request_key import request_key
 from sdxl_desktop.session.result_files import check_writable, save_pixels
 from sdxl_desktop.session.run_progress import RunProgress
@@ -49,24 +45,11 @@ def run_grid(
     """Draw the grid of `axes` ("NAME=VALUES") and report; return the exit code. Pictures of the same grid that exist
     already are kept. Raises SdxlDesktopError for errors found before generation starts."""
     console = Console(stderr=True)
-    paths = entry_points.paths()
-    preferences = load_preferences(paths, console)
-    library = library_for(paths, preferences)
-    craft = prompt_craft_for(options, PromptCraftFiles(paths, preferences, lambda note: print_message(console, note)))
-    checkpoint = checkpoint or craft.checkpoint
-    found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     parsed = [parse_axis(text) for text in axes]
     if options.latents_out is not None:
         raise RequestError("A grid keeps no latents.", next_step="Leave out --latents-out, or draw a single picture.")
-    base = request_from_options(
-        options,
-        found,
-        preferences,
-        library.find_checkpoint,
-        lambda note: print_message(console, note),
-        craft,
-        lora_lookup=lora_lookup(paths, preferences),
-    ).of_picture(0)
+    prepared = prepare_request(entry_points, options, checkpoint, console)
+    paths, base = prepared.paths, prepared.request.of_picture(0)
     target = absolute(output or Path(f"{slugify(base.prompts.prompt, 'picture')}-grid.png"))
     check_writable(target)
     folder = target.with_name(f"{target.stem}-pictures")
@@ -74,10 +57,18 @@ def run_grid(
     progress = RunProgress(folder / PROGRESS_FILE)
     key = _grid_key(options, base)
     base = _with_seed_of_earlier(base, key, progress)
-    cells = _cells(base, parsed, library, lora_lookup(paths, preferences), options)
+    cells = grid_cells(
+        base,
+        parsed,
+        prepared.library.find_checkpoint,
+        prepared.lookup,
+        leave_out_unknown_loras=options.ignore_unknown_loras,
+    )
     runs = [_planned(cell, f"{key}-{base.sampling.seed}", parsed, folder) for cell in cells]
     print_message(console, f"A grid of {len(runs)} pictures. Seed {base.sampling.seed}")
-    drawing = PlannedDrawing(entry_points, paths, progress, fallback_folders(paths, preferences), console, as_json)
+    drawing = PlannedDrawing(
+        entry_points, paths, progress, fallback_folders(paths, prepared.preferences), console, as_json
+    )
     counts = drawing.draw(runs)
     if counts.cancelled:
         print_message(console, f"Cancelled: {counts.drawn} drawn. The same command goes on.")
@@ -88,28 +79,17 @@ def run_grid(
     save_pixels(pixels, target)
     with ForegroundHistory(paths.history) as history:
         record = create_record(Picture(pixels=pixels, seed=base.sampling.seed), base)
-        grid = new_grid_picture(target, pixels, record, prompt=base.prompts.prompt, checkpoint_title=found.title)
+        grid = new_grid_picture(
+            target, pixels, record, prompt=base.prompts.prompt, checkpoint_title=prepared.checkpoint.title
+        )
         history.write(
             lambda opened: record_grid(opened, grid, files.values()), lambda error: print_message(console, str(error))
         )
     if as_json:
-        print(json_line({"grid": str(target), "request": request_report(base, found)}), flush=True)
+        print(json_line({"grid": str(target), "request": request_report(base, prepared.checkpoint)}), flush=True)
     else:
         print(target, flush=True)
     return 1 if counts.failed else 0
-
-
-def _cells(
-    base: GenerationRequest, axes: Sequence[GridAxis], library: Library, lookup: LoraLookup | None, options: Options
-) -> tuple[GridCell, ...]:
-    """Return the cells; an axis that changes the prompt may change the tags of its LoRAs."""
-    if not any(axis.parameter.name in (PROMPT, REPLACE) for axis in axes):
-        return grid_cells(base, axes, library.find_checkpoint)
-    cells = grid_cells(without_prompt_loras(base), axes, library.find_checkpoint)
-    ignore = options.ignore_unknown_loras
-    return tuple(
-        replace(cell, request=with_prompt_loras(cell.request, lookup, leave_out_unknown=ignore)) for cell in cells
-    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -17,7 +17,9 @@ from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.seeds import parse_seed, random_seed
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.session.addition_library import LoraLookup
 from sdxl_desktop.session.declared_values import DeclaredValue, declared_values
+from sdxl_desktop.session.prompt_loras import with_prompt_loras, without_prompt_loras
 
 MAX_CELLS = 10_000
 CHECKPOINT, LORA_WEIGHT, PROMPT, REPLACE = "checkpoint", "lora_weight", "prompt", "replace"
@@ -146,22 +148,32 @@ def grid_size(axes: Sequence[GridAxis]) -> int:
 
 
 def grid_cells(
-    base: GenerationRequest, axes: Sequence[GridAxis], find_checkpoint: Callable[[str], Checkpoint]
+    base: GenerationRequest,
+    axes: Sequence[GridAxis],
+    find_checkpoint: Callable[[str], Checkpoint],
+    lora_lookup: LoraLookup | None = None,
+    *,
+    leave_out_unknown_loras: bool = False,
 ) -> tuple[GridCell, ...]:
     """Return the cells, of one picture each, ordered so that the checkpoint changes as rarely as possible.
 
-    `find_checkpoint` finds a checkpoint by name. Raises RequestError, or what it raises, for the first value that does
-    not fit, before anything is drawn.
+    `find_checkpoint` finds a checkpoint by name, `lora_lookup` the LoRAs that tags in prompts name (None: tags are
+    text): an axis that changes the prompt may change its tags. Raises RequestError, or what they raise, for the first
+    value that does not fit, before anything is drawn.
     """
     if grid_size(axes) > MAX_CELLS:
         raise RequestError(
             f"The grid has {grid_size(axes):,} pictures; at most {MAX_CELLS:,} make sense.", next_step="Choose fewer."
         )
     names = [axis.parameter.name for axis in axes]
-    twice = next((axis.parameter.label for axis in axes if names.count(axis.parameter.name) > 1), None)
-    if twice is not None and names.count(REPLACE) < 2:
+    single = (axis.parameter for axis in axes if axis.parameter.name != REPLACE)
+    twice = next((parameter.label for parameter in single if names.count(parameter.name) > 1), None)
+    if twice is not None:
         raise RequestError(f"{twice} is on two axes.", next_step="Choose another parameter for one of them.")
     first = base.with_pictures(0, replace(base.sampling, count=1)).of_picture(0)
+    changes_tags = lora_lookup is not None and not {PROMPT, REPLACE}.isdisjoint(names)
+    if changes_tags:
+        first = without_prompt_loras(first)
     checked = {
         name: find_checkpoint(name) for axis in axes if axis.parameter.name == CHECKPOINT for name in axis.values
     }
@@ -174,6 +186,8 @@ def grid_cells(
         request = first
         for axis, number in zip(fixed, place, strict=True):
             request = _with_value(request, axis, axis.values[number], checked)
+        if changes_tags:
+            request = with_prompt_loras(request, lora_lookup, leave_out_unknown=leave_out_unknown_loras)
         cells.append(GridCell(place, request))
     return tuple(cells)
 

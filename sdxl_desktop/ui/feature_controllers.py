@@ -97,6 +97,7 @@ class FeatureControllers:
             c.controller.build_request,
             lambda: c.checkpoints.checkpoints,
             c.checkpoints.title_of,
+            lambda: self.additions.library if c.preferences.value().lora_tags else None,
             c.controller.planner.expected_time,
             c.open_file,
             c.controller.notify,

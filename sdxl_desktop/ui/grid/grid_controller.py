@@ -18,6 +18,7 @@ from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.history.entries import NewPicture
+from sdxl_desktop.session.addition_library import LoraLookup
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.grid_composition import grid_picture
 from sdxl_desktop.session.grid_recording import new_grid_picture, record_grid
@@ -33,8 +34,8 @@ from sdxl_desktop.ui.notify import Notify
 @dataclass(frozen=True, slots=True)
 class GridContext:
     """What grids need of the window. `build_request` returns the panel's request, or None after showing an error;
-    `title_of` returns the title of its checkpoint, `forecast` how long so many pictures take, as text; `open_file`
-    opens a picture."""
+    `title_of` returns the title of its checkpoint, `lora_lookup` what finds the LoRAs of tags in prompts (None:
+    they are text), `forecast` how long so many pictures take, as text; `open_file` opens a picture."""
 
     window: QWidget
     session: DraftingSession
@@ -43,6 +44,7 @@ class GridContext:
     build_request: Callable[[], GenerationRequest | None]
     checkpoints: Callable[[], tuple[Checkpoint, ...]]
     title_of: Callable[[GenerationRequest], str]
+    lora_lookup: Callable[[], LoraLookup | None]
     forecast: Callable[[int], str]
     open_file: Callable[[Path], object]
     notify: Notify
@@ -99,7 +101,7 @@ class GridController(QObject):
         base = self._context.build_request()
         if base is None:
             return False
-        cells = grid_cells(base, axes, self._find_checkpoint)
+        cells = grid_cells(base, axes, self._find_checkpoint, self._context.lora_lookup())
         grid = new_grid(new_id(), base, axes, cells, self._context.title_of(base))
         self._store.save(grid)
         self._grids[grid.id] = grid
