@@ -18,6 +18,7 @@ from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.metadata.picture_files import create_record
+from sdxl_desktop.session.request_grid import parse_axis
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.widgets.prompt_edit import PromptEdit
 from tests.ui.conftest import MakeWindow, wait_until_idle
@@ -163,6 +164,18 @@ def test_a_tag_draws_with_its_lora_and_its_settings_come_back(ink: Path, make_wi
     window.controller.picture_settings.apply(record)
     assert panel.value().prompts.prompt == "a cat"
     assert [(lora.use.file, lora.use.weight) for lora in panel.value().additions.loras] == [(ink, 0.5)]
+
+
+def test_a_grid_can_vary_the_tags_of_the_prompt(ink: Path, make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = FakeEngine()
+    window = make_window(engine)
+    window.parameters_panel.set_prompt("a <lora:ink wash:0.5>cat")
+    assert window.features.grids.draw((parse_axis("replace=:0.5, :0.9"),))
+    wait_until_idle(qtbot, window)
+    assert [(one.prompts.prompt, one.additions.loras[0].weight) for one in engine.requests] == [
+        ("a cat", 0.5),
+        ("a cat", 0.9),
+    ]
 
 
 def test_an_unknown_lora_is_told_and_can_be_left_out(ink: Path, make_window: MakeWindow, qtbot: QtBot) -> None:
