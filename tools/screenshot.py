@@ -45,7 +45,8 @@ def take_screenshot(wanted: argparse.Namespace) -> int:
 
     from sdxl_desktop.bridge.background import AsyncioBackgroundRunner
     from sdxl_desktop.core.paths import AppPaths
-    from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
+    from sdxl_desktop.core.settings import Preferences, Settings
+    from sdxl_desktop.core.workspace_value import WorkspaceValue
     from sdxl_desktop.engine.process.process_engine import ProcessEngine
     from sdxl_desktop.session.settings_store import SettingsStore
     from sdxl_desktop.ui.app import build_window, create_application

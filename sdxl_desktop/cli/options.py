@@ -23,9 +23,10 @@ from sdxl_desktop.core.refine import RefinerParameters, Refining
 from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.seeds import random_seed
-from sdxl_desktop.core.settings import EditPanelState, Preferences, RefinerPanelState, WorkspaceValue
+from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.core.workspace_value import EditPanelState, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.library.addition_detection import read_few_step_lora
 from sdxl_desktop.metadata.latent_files import read_latents
 from sdxl_desktop.session.addition_library import LoraLookup, UnknownLoraError

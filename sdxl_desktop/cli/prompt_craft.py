@@ -14,8 +14,9 @@ from sdxl_desktop.core.file_hashes import FileHashCache
 from sdxl_desktop.core.paths import AppPaths, expand_path
 from sdxl_desktop.core.request import MAX_COUNT, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.scalars import scalars
-from sdxl_desktop.core.settings import AdditionsPanelState, Preferences, RefinerPanelState
+from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, RefinerPanelState
 from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.session.addition_library import open_addition_library
 from sdxl_desktop.session.addition_values import used

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference, file_name_only
 from sdxl_desktop.core.request import Prompts
-from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, LoraListItem
 
 
 def used(value: AdditionsPanelState, prompts: Prompts) -> Additions:

@@ -20,7 +20,7 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.scalars import scalars
-from sdxl_desktop.core.settings import AdditionsPanelState, RefinerPanelState, WorkspaceValue
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values
 from sdxl_desktop.session.edit_values import build_edit_parameters
 

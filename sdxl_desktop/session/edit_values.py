@@ -15,7 +15,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import Intent, IntentParameters, MaskMetrics, parameters_for_intent
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.scalars import scalars
-from sdxl_desktop.core.settings import EditPanelState
+from sdxl_desktop.core.workspace_value import EditPanelState
 
 DEFAULT_INTENT = Intent.FILL
 _MASKED_FIELD_NAMES = {"strength": "fill_strength", "keep_size": "fill_keep_size"}

@@ -6,7 +6,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, Sampling
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.engine.memory_footprint import MemoryFootprint
 from sdxl_desktop.session.document.frame import FramePolicy
 from sdxl_desktop.session.forecast import RunForecast

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.request import MicroConditioning, Prompts, Sampling
-from sdxl_desktop.core.settings import EditPanelState, WorkspaceValue
+from sdxl_desktop.core.workspace_value import EditPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values, edit_values
 from sdxl_desktop.session.building import with_default_scores, with_recorded_refiner
 from sdxl_desktop.session.settings_parts import RecordedSettings, SettingsPart

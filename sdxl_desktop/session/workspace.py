@@ -20,9 +20,9 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
-from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.metadata.picture_records import AnyRecord

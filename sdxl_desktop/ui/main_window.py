@@ -22,7 +22,8 @@ from sdxl_desktop.core.errors import EngineError, SettingsError
 from sdxl_desktop.core.events import EngineEvent, Progress
 from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.engine.checkpoint_id import cached_checkpoint_id
 from sdxl_desktop.engine.compile_key import shared_file_hashes
 from sdxl_desktop.engine.device_times import read_timings, timings_file

@@ -15,8 +15,8 @@ from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import Execution, GenerationRequest, OutputOptions
-from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.metadata.picture_files import PictureRecord

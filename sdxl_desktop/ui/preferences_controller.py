@@ -11,7 +11,8 @@ from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.paths import AppPaths, chosen_folder
 from sdxl_desktop.core.request import Execution
-from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.result_files import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu
 
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.session.document.file_references import trust_files_in
 from sdxl_desktop.session.document.project_file import Project, load_project
 from sdxl_desktop.session.recent_files import RecentFiles

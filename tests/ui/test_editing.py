@@ -19,7 +19,8 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import INTENT_PRESETS, Intent, MaskMetrics, parameters_for_intent
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.settings import EditPanelState, Preferences, Settings, WorkspaceValue
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.workspace_value import EditPanelState, WorkspaceValue
 from sdxl_desktop.engine.fake_engine import gradient
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.settings_store import SettingsStore

@@ -18,11 +18,11 @@ from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride, PredictionTy
 from sdxl_desktop.core.refine import RefinerMode
 from sdxl_desktop.core.request import MAX_SEED, Execution, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import (
+from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.workspace_value import (
     AdditionsPanelState,
     EditPanelState,
     LoraListItem,
-    Preferences,
     RefinerPanelState,
     WorkspaceValue,
 )

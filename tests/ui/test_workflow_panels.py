@@ -46,8 +46,8 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.sampling import parse_timesteps
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsPanelState, EditPanelState, LoraListItem, RefinerPanelState
 from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, EditPanelState, LoraListItem, RefinerPanelState
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
 from sdxl_desktop.ui.panels.generate_bar import RunStatus

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.settings import AdditionsPanelState, WorkspaceValue
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, WorkspaceValue
 from sdxl_desktop.formats.weight_variants import EMBEDDING_ENDINGS
 from sdxl_desktop.metadata.picture_comparison import is_same_picture
 

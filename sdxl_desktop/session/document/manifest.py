@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.path_text import path_to_text, text_to_path
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.session.document.project_content import ProjectError
 
 DOCUMENT_KIND = "sdxl-desktop-document"

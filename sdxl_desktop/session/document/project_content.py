@@ -8,7 +8,7 @@ from pathlib import Path
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.session.result_files import Result
 
 PROJECT_SUFFIX = ".sdxld"

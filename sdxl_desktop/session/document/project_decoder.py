@@ -13,7 +13,7 @@ from sdxl_desktop.core.latents import ResumePoint, SavedLatents
 from sdxl_desktop.core.path_text import text_to_path
 from sdxl_desktop.core.raster import Raster, UInt8Array
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record
 from sdxl_desktop.session.document.file_references import TrustedFileCheck, plain_name, trust_no_file, usable_additions
 from sdxl_desktop.session.document.manifest import (

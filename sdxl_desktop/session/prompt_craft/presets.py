@@ -19,8 +19,8 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.prompt_source import MAX_STYLES
 from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.request import MAX_COUNT, MicroConditioning, Prompts, Sampling
-from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, LoraListItem, RefinerPanelState, WorkspaceValue
 
 MAX_NAME = 100
 MAX_ADAPTERS = 64

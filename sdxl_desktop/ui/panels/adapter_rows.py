@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from sdxl_desktop.core.additions import MAX_LORA_WEIGHT, EmbeddingReference, LoraReference
-from sdxl_desktop.core.settings import LoraListItem
+from sdxl_desktop.core.workspace_value import LoraListItem
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.panels.exact_number import ExactNumber
 from sdxl_desktop.ui.widgets.buttons import IconButton, Switch, with_role

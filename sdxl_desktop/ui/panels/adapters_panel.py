@@ -9,7 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
 from sdxl_desktop.core.additions import EmbeddingReference
-from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, LoraListItem
 from sdxl_desktop.formats.weight_variants import EMBEDDING_ENDINGS
 from sdxl_desktop.imaging.picture_formats import dialog_filter
 from sdxl_desktop.ui import tooltips

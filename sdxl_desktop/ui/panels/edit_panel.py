@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QPushButton, QWidget
 from sdxl_desktop.core.edit import EditParameters, EditSource, FitMode
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import Intent
-from sdxl_desktop.core.settings import EditPanelState
+from sdxl_desktop.core.workspace_value import EditPanelState
 from sdxl_desktop.session import edit_values
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.panels.inpaint_rows import InpaintRows, inpaint_summary

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.core.edit import PrefillMode
-from sdxl_desktop.core.settings import EditPanelState
+from sdxl_desktop.core.workspace_value import EditPanelState
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.widgets.buttons import Switch

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.session.workspace import Workspace
 from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
 from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel

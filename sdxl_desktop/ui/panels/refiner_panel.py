@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefinerMode
-from sdxl_desktop.core.settings import RefinerPanelState
+from sdxl_desktop.core.workspace_value import RefinerPanelState
 from sdxl_desktop.session.building import AESTHETIC_SCORE_FIELDS, chosen_refiner
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.panels.numbers import NumberRows

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.settings import Preferences, WorkspaceValue
+from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.session.prompt_craft.prompt_history import PromptHistory, UsedPrompt
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.parameters_panel import ParametersPanel

@@ -23,7 +23,7 @@ from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsPanelState
+from sdxl_desktop.core.workspace_value import AdditionsPanelState
 from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.importer.import_preview import ImportPreview
 from sdxl_desktop.library.scan import Library

@@ -11,7 +11,8 @@ import pytest
 from sdxl_desktop.core.additions import LoraReference
 from sdxl_desktop.core.paths import AppPaths, resources_folder
 from sdxl_desktop.core.request import Prompts, Sampling
-from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem, Preferences, Settings, WorkspaceValue
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, LoraListItem, WorkspaceValue
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.prompt_craft.preset_files import PresetStore, write_preset_file
 from sdxl_desktop.session.prompt_craft.presets import PresetPart, SettingsPreset, create_preset

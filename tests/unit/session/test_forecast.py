@@ -13,7 +13,7 @@ from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.events import Picture, RunFinished, Timings
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
+from sdxl_desktop.core.workspace_value import RefinerPanelState, WorkspaceValue
 from sdxl_desktop.engine.memory_footprint import MemoryFootprint
 from sdxl_desktop.session.forecast import RunForecast
 from sdxl_desktop.session.forecast_inputs import forecast_run

@@ -22,15 +22,13 @@ from sdxl_desktop.core.lenient_decoding import to_builtins
 from sdxl_desktop.core.refine import RefinerMode
 from sdxl_desktop.core.request import MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import (
+from sdxl_desktop.core.settings import Preferences, Settings, preference_info
+from sdxl_desktop.core.workspace_value import (
     AdditionsPanelState,
     EditPanelState,
     LoraListItem,
-    Preferences,
     RefinerPanelState,
-    Settings,
     WorkspaceValue,
-    preference_info,
 )
 from sdxl_desktop.session.settings_store import SettingsStore
 

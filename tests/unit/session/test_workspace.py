@@ -20,7 +20,7 @@ from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import (
+from sdxl_desktop.core.workspace_value import (
     AdditionsPanelState,
     EditPanelState,
     LoraListItem,

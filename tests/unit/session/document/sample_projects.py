@@ -20,7 +20,7 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import (
+from sdxl_desktop.core.workspace_value import (
     AdditionsPanelState,
     EditPanelState,
     LoraListItem,

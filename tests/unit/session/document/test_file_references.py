@@ -14,7 +14,7 @@ import pytest
 
 from sdxl_desktop.core.additions import EmbeddingReference, LoraReference
 from sdxl_desktop.core.events import Picture
-from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem, WorkspaceValue
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, LoraListItem, WorkspaceValue
 from sdxl_desktop.session.document.file_references import plain_name, trust_files_in, trust_matching_file
 from sdxl_desktop.session.document.project_content import Project
 from sdxl_desktop.session.document.project_file import ProjectError, load_project, save_project

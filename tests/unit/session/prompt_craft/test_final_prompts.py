@@ -15,7 +15,7 @@ from sdxl_desktop.core.prompt_source import PromptSource
 from sdxl_desktop.core.prompt_template import WildcardValue
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.core.run_log import format_request
-from sdxl_desktop.core.settings import WorkspaceValue
+from sdxl_desktop.core.workspace_value import WorkspaceValue
 from sdxl_desktop.engine.fake_engine import gradient
 from sdxl_desktop.metadata.picture_files import read_record, write_picture
 from sdxl_desktop.session.prompt_craft.prompt_builder import PromptBuilder

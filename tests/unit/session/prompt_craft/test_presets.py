@@ -15,7 +15,7 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem, RefinerPanelState, WorkspaceValue
+from sdxl_desktop.core.workspace_value import AdditionsPanelState, LoraListItem, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session.prompt_craft.preset_files import PresetStore, read_preset_file, write_preset_file
 from sdxl_desktop.session.prompt_craft.presets import (
     PresetPart,
